@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file devmap.h
+ * Devmap: the Linux kernel's device-page lifetime contract in user space. This header includes the others:
+ *
+ *     static_key.h <- pagemap.h <- page.h <- fs_dax.h <- dax_file.h
+ *                                         <- diagnostics.h
+ *
+ * Errors are negative errno values; out parameters are untouched on failure. Unless a function says otherwise it may be
+ * called from any thread, and from a driver's callback.
+ */
+#ifndef DEVMAP_DEVMAP_H
+#define DEVMAP_DEVMAP_H
+
+#include <devmap/base.h>
+#include <devmap/static_key.h>
+#include <devmap/pagemap.h>
+#include <devmap/page.h>
+#include <devmap/fs_dax.h>
+#include <devmap/dax_file.h>
+#include <devmap/diagnostics.h>
+
+#endif

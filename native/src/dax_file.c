@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+#ifdef DEVMAP_CONFIG_FS_DAX
+
+#include <stdlib.h>
+
+#define DEFAULT_PAGE_SIZE UINT64_C(4096)
+#define DEFAULT_CAPACITY (UINT64_C(1) << 30)
+#define DEFAULT_GROWTH 4
+
+/* In devmap_page.flags: the page's blocks were allocated, and not given back since. */
+#define PAGE_ALLOCATED 1u
+
+struct devmap_dax_file {
+	devmap_pagemap *pgmap;
+	int file;
+	bool write;
+	bool dax;
+	void *base;
+	uint64_t capacity;
+	/* Bytes in the file, as this library left it. Lowered before a truncated range is opened to takers again. */
+	_Atomic(uint64_t) length;
+	/* 1 while a call changes the length or punches a hole. */
+	_Atomic(uint32_t) changing;
+	_Atomic(bool) closed;
+};
+
+/* ---- opening and closing ---------------------------------------------------------------------------------------- */
+
+static int check_config(const devmap_dax_file_config *config)
+{
+	const uint32_t known = DEVMAP_DAX_FILE_WRITE | DEVMAP_DAX_FILE_CREATE;
+
+	if (!config || config->size != sizeof(*config) || (config->flags & ~known))
+		return -EINVAL;
+	if ((config->flags & DEVMAP_DAX_FILE_CREATE) && !(config->flags & DEVMAP_DAX_FILE_WRITE))
+		return -EINVAL;
+	/* The page size's own rules are the pagemap's; this is what the rounding below needs. */
+	return config->page_size & (config->page_size - 1) ? -EINVAL : 0;
+}
+
+/* The address space to reserve for a file of @length bytes. */
+static int capacity_of(const devmap_dax_file_config *config, uint64_t length, uint64_t *capacity)
+{
+	uint64_t page_size = config->page_size ? config->page_size : DEFAULT_PAGE_SIZE;
+	uint64_t wanted = config->capacity;
+
+	if (!wanted) {
+		wanted = length > UINT64_MAX / DEFAULT_GROWTH ? length : length * DEFAULT_GROWTH;
+		wanted = wanted > DEFAULT_CAPACITY ? wanted : DEFAULT_CAPACITY;
+	}
+	if (wanted > UINT64_MAX - page_size)
+		return -ENOMEM;
+	*capacity = (wanted + page_size - 1) & ~(page_size - 1);
+	return length > *capacity ? -EFBIG : 0;
+}
+
+/* Maps the open file over its whole capacity, so that growing moves nothing, and splits it into pages. */
+static int file_map(devmap_dax_file *file, uint64_t page_size)
+{
+	devmap_pagemap_config config = {
+		.size = sizeof(config),
+		.type = DEVMAP_MEMORY_DEVICE_HOST,
+		.backing = DEVMAP_BACKING_CALLER,
+		.page_size = page_size,
+		.length = file->capacity,
+	};
+	int result;
+
+	result = os_reserve(file->capacity, page_size ? page_size : DEFAULT_PAGE_SIZE, OS_NO_ACCESS, &file->base);
+	if (result != 0)
+		return result;
+	config.address = file->base;
+	result = os_file_map(file->file, file->base, file->capacity, file->write, &file->dax);
+	if (result == 0)
+		result = map_create(&config, file->file, file->write, &file->pgmap);
+	if (result != 0)
+		os_unmap(file->base, file->capacity);
+	return result;
+}
+
+static int file_open(devmap_dax_file *file, const char *path, const devmap_dax_file_config *config)
+{
+	os_file_info info;
+	int result;
+
+	file->write = config->flags & DEVMAP_DAX_FILE_WRITE;
+	result = os_file_open(path, file->write, config->flags & DEVMAP_DAX_FILE_CREATE, &file->file);
+	if (result != 0)
+		return result;
+	result = os_file_info_get(file->file, &info);
+	if (result == 0)
+		result = capacity_of(config, info.length, &file->capacity);
+	if (result == 0) {
+		atomic_init(&file->length, info.length);
+		result = file_map(file, config->page_size);
+	}
+	if (result != 0)
+		os_file_close(file->file);
+	return result;
+}
+
+int devmap_dax_file_open(const char *path, const devmap_dax_file_config *config, devmap_dax_file **file)
+{
+	devmap_dax_file *opened;
+	int result = check_config(config);
+
+	if (result != 0)
+		return result;
+	if (!path || !file)
+		return -EINVAL;
+	opened = calloc(1, sizeof(*opened));
+	if (!opened)
+		return -ENOMEM;
+	result = file_open(opened, path, config);
+	if (result != 0) {
+		free(opened);
+		return result;
+	}
+	stat_gauge_raise(STAT_GAUGE_dax_files);
+	*file = opened;
+	return 0;
+}
+
+int devmap_dax_file_close(devmap_dax_file *file, int64_t timeout_ns, const devmap_cancel *cancel,
+			  devmap_busy_report *busy)
+{
+	int result;
+
+	if (!file)
+		return -EINVAL;
+	result = devmap_memunmap_pages(file->pgmap, timeout_ns, cancel, busy);
+	/* -ENODEV here: torn down before, by its own handle or by an earlier close. */
+	if (result != 0 && result != -ENODEV)
+		return result;
+	if (atomic_exchange(&file->closed, true))
+		return -ENODEV;
+	os_unmap(file->base, file->capacity);
+	os_file_close(file->file);
+	stat_gauge_lower(STAT_GAUGE_dax_files);
+	return 0;
+}
+
+int devmap_dax_file_free(devmap_dax_file *file)
+{
+	if (!file)
+		return 0;
+	if (!atomic_load(&file->closed))
+		return -EBUSY;
+	(void)!devmap_pagemap_free(file->pgmap);
+	free(file);
+	return 0;
+}
+
+devmap_pagemap *devmap_dax_file_pagemap(devmap_dax_file *file)
+{
+	return file->pgmap;
+}
+
+uint64_t devmap_dax_file_length(const devmap_dax_file *file)
+{
+	return atomic_load(&file->length);
+}
+
+uint64_t devmap_dax_file_capacity(const devmap_dax_file *file)
+{
+	return file->capacity;
+}
+
+bool devmap_dax_file_is_dax(const devmap_dax_file *file)
+{
+	return file->dax;
+}
+
+/* ---- leases ----------------------------------------------------------------------------------------------------- */
+
+/* A range of bytes, and the pages that hold it. */
+struct extent {
+	uint64_t first_page;
+	uint64_t nr_pages;
+	uint64_t end;
+};
+
+static bool is_within(uint64_t offset, uint64_t length, uint64_t limit)
+{
+	return offset <= limit && length <= limit - offset;
+}
+
+static struct extent extent_of(const devmap_dax_file *file, uint64_t offset, uint64_t length)
+{
+	uint64_t first = offset >> file->pgmap->page_shift, end = offset + length;
+	uint64_t last = (end - 1) >> file->pgmap->page_shift;
+
+	return (struct extent){.first_page = first, .nr_pages = last - first + 1, .end = end};
+}
+
+static uint64_t page_offset(const devmap_dax_file *file, uint64_t index)
+{
+	return index << file->pgmap->page_shift;
+}
+
+static bool is_allocated(devmap_page *page, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (!(atomic_load_explicit(&page[i].flags, memory_order_relaxed) & PAGE_ALLOCATED))
+			return false;
+	return true;
+}
+
+/*
+ * Allocates the blocks of pages that the caller holds. A page that lies in the file whole is remembered: nothing takes
+ * its blocks away but a truncation or a hole, which wait for its holders and then forget it.
+ */
+static int allocate(devmap_dax_file *file, devmap_page *page, const struct extent *extent)
+{
+	uint64_t start = page_offset(file, extent->first_page);
+	uint64_t end = page_offset(file, extent->first_page + extent->nr_pages);
+	uint64_t length = atomic_load(&file->length);
+	os_file_info info;
+	int result;
+
+	if (is_allocated(page, extent->nr_pages))
+		return 0;
+	result = os_file_info_get(file->file, &info);
+	if (result != 0)
+		return result;
+	if (info.length < extent->end)
+		return -ESTALE;
+	if (end > length)
+		end = length;
+	result = os_file_allocate(file->file, start, end - start);
+	if (result != 0)
+		return result;
+	for (uint64_t i = 0; i < extent->nr_pages && page_offset(file, extent->first_page + i + 1) <= length; i++)
+		atomic_fetch_or_explicit(&page[i].flags, PAGE_ALLOCATED, memory_order_relaxed);
+	return 0;
+}
+
+static void forget_allocated(devmap_dax_file *file, uint64_t first_page, uint64_t nr_pages)
+{
+	struct map *map = map_of(file->pgmap);
+	uint64_t end = first_page + nr_pages;
+
+	for (uint64_t i = map_next_touched(map, first_page, end); i < end; i = map_next_touched(map, i + 1, end))
+		atomic_fetch_and_explicit(&file->pgmap->pages[i].flags, ~PAGE_ALLOCATED, memory_order_relaxed);
+}
+
+static bool is_open(const devmap_dax_file *file)
+{
+	return atomic_load(&map_of(file->pgmap)->state) == MAP_LIVE;
+}
+
+int devmap_dax_file_get_pages(devmap_dax_file *file, uint64_t offset, uint64_t length, bool write, devmap_page **page,
+			      uint64_t *nr_pages, void **address)
+{
+	struct extent extent;
+	devmap_page *first;
+	int result;
+
+	if (!file || !page || !nr_pages || !address || length == 0)
+		return -EINVAL;
+	if (write && !file->write)
+		return -EACCES;
+	if (is_open(file) && !is_within(offset, length, atomic_load(&file->length)))
+		return -ERANGE;
+	extent = extent_of(file, offset, length);
+	result = devmap_pagemap_get_pages(file->pgmap, extent.first_page, extent.nr_pages, &first);
+	if (result != 0)
+		return result;
+	/*
+	 * Again, now that a truncation would wait for these pages. One that came in between lowered the length before it
+	 * opened the range, and the references taken since see what was done before it was opened.
+	 */
+	if (!is_within(offset, length, atomic_load(&file->length)))
+		result = -ERANGE;
+	else if (write)
+		result = allocate(file, first, &extent);
+	if (result != 0) {
+		devmap_put_pages(first, extent.nr_pages);
+		return result;
+	}
+	*page = first;
+	*nr_pages = extent.nr_pages;
+	*address = (char *)file->base + offset;
+	return 0;
+}
+
+/* ---- changing the file ------------------------------------------------------------------------------------------ */
+
+/* A change under way: what it holds, and until when it may wait. */
+struct change {
+	devmap_dax_file *file;
+	const void *owner;
+	const devmap_cancel *cancel;
+	int64_t deadline;
+	uint32_t shard;
+};
+
+static bool change_is_mine(void *context)
+{
+	devmap_dax_file *file = context;
+	uint32_t none = 0;
+
+	return atomic_compare_exchange_strong(&file->changing, &none, 1);
+}
+
+static int64_t time_left(const struct change *change)
+{
+	int64_t left;
+
+	if (change->deadline < 0)
+		return DEVMAP_WAIT_FOREVER;
+	left = change->deadline - os_now();
+	return left > 0 ? left : 0;
+}
+
+static bool is_owner(struct map *map, const void *owner)
+{
+	bool held;
+
+	pthread_mutex_lock(&map->lock);
+	held = map->claim == CLAIM_HELD && map->owner == owner;
+	pthread_mutex_unlock(&map->lock);
+	return held;
+}
+
+static void change_end(struct change *change)
+{
+	devmap_dax_file *file = change->file;
+	struct map *map = map_of(file->pgmap);
+
+	atomic_store(&file->changing, 0);
+	wake_waiters(file);
+	map_exit(map, change->shard, 1);
+}
+
+/* Whether the file is as this library left it; asked by whoever is the only one to change it. */
+static int check_unchanged(const devmap_dax_file *file)
+{
+	os_file_info info;
+	int result = os_file_info_get(file->file, &info);
+
+	if (result != 0)
+		return result;
+	return info.length == atomic_load(&file->length) ? 0 : -ESTALE;
+}
+
+/* Makes this call the only one that changes the file, which stays open until change_end(). */
+static int change_begin(struct change *change, devmap_dax_file *file, const void *owner, int64_t timeout_ns,
+			const devmap_cancel *cancel)
+{
+	struct map *map = map_of(file->pgmap);
+	int64_t now = os_now();
+	int result;
+
+	*change = (struct change){.file = file, .owner = owner, .cancel = cancel, .shard = this_shard()};
+	change->deadline = timeout_ns < 0 ? -1 : timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+	if (!file->write)
+		return -EACCES;
+	if (map_in_callback(map))
+		return -EDEADLK;
+	result = map_enter(map, change->shard, 1);
+	if (result != 0)
+		return result;
+	result = wait_until(file, change_is_mine, file, timeout_ns, cancel);
+	if (result != 0) {
+		map_exit(map, change->shard, 1);
+		return result;
+	}
+	result = is_owner(map, owner) ? check_unchanged(file) : -EPERM;
+	if (result != 0)
+		change_end(change);
+	return result;
+}
+
+/* Breaks the layouts of whole pages for the change. */
+static int change_break(struct change *change, uint64_t first_page, uint64_t nr_pages, devmap_layout_break *layout_break)
+{
+	return devmap_fs_dax_break_layouts(change->file->pgmap, change->owner, first_page, nr_pages, time_left(change),
+					   change->cancel, layout_break);
+}
+
+static int grow(struct change *change, uint64_t length)
+{
+	int result = os_file_set_length(change->file->file, length);
+
+	if (result == 0)
+		atomic_store(&change->file->length, length);
+	return result;
+}
+
+static int shrink(struct change *change, uint64_t length, uint64_t old_length)
+{
+	devmap_dax_file *file = change->file;
+	struct extent tail = extent_of(file, length, old_length - length);
+	devmap_layout_break layout_break;
+	int result;
+
+	result = change_break(change, tail.first_page, tail.nr_pages, &layout_break);
+	if (result != 0)
+		return result;
+	result = os_file_set_length(file->file, length);
+	if (result == 0) {
+		forget_allocated(file, tail.first_page, tail.nr_pages);
+		atomic_store(&file->length, length);
+	}
+	devmap_fs_dax_end_break(&layout_break);
+	return result;
+}
+
+int devmap_dax_file_set_length(devmap_dax_file *file, const void *owner, uint64_t length, int64_t timeout_ns,
+			       const devmap_cancel *cancel)
+{
+	struct change change;
+	uint64_t old_length;
+	int result;
+
+	if (!file || !owner)
+		return -EINVAL;
+	if (length > file->capacity)
+		return -EFBIG;
+	result = change_begin(&change, file, owner, timeout_ns, cancel);
+	if (result != 0)
+		return result;
+	old_length = atomic_load(&file->length);
+	if (length > old_length)
+		result = grow(&change, length);
+	else if (length < old_length)
+		result = shrink(&change, length, old_length);
+	change_end(&change);
+	return result;
+}
+
+int devmap_dax_file_punch_hole(devmap_dax_file *file, const void *owner, uint64_t offset, uint64_t length,
+			       int64_t timeout_ns, const devmap_cancel *cancel)
+{
+	devmap_layout_break layout_break;
+	struct change change;
+	struct extent hole;
+	int result;
+
+	if (!file || !owner || length == 0)
+		return -EINVAL;
+	result = change_begin(&change, file, owner, timeout_ns, cancel);
+	if (result != 0)
+		return result;
+	result = -ERANGE;
+	if (!is_within(offset, length, atomic_load(&file->length)))
+		goto end;
+	hole = extent_of(file, offset, length);
+	result = change_break(&change, hole.first_page, hole.nr_pages, &layout_break);
+	if (result != 0)
+		goto end;
+	result = os_file_punch_hole(file->file, offset, length);
+	if (result == 0)
+		forget_allocated(file, hole.first_page, hole.nr_pages);
+	devmap_fs_dax_end_break(&layout_break);
+end:
+	change_end(&change);
+	return result;
+}
+
+/* ---- flushing and checking -------------------------------------------------------------------------------------- */
+
+int devmap_dax_file_flush(devmap_dax_file *file, uint64_t offset, uint64_t length)
+{
+	uint32_t shard = this_shard();
+	struct map *map;
+	int result;
+
+	if (!file)
+		return -EINVAL;
+	map = map_of(file->pgmap);
+	result = map_enter(map, shard, 1);
+	if (result != 0)
+		return result;
+	result = -ERANGE;
+	if (is_within(offset, length, atomic_load(&file->length)))
+		result = length ? os_flush((char *)file->base + offset, length, file->dax) : 0;
+	map_exit(map, shard, 1);
+	return result;
+}
+
+int devmap_dax_file_check(devmap_dax_file *file)
+{
+	uint32_t shard = this_shard();
+	uint64_t length;
+	struct map *map;
+	int result;
+
+	if (!file)
+		return -EINVAL;
+	map = map_of(file->pgmap);
+	result = map_enter(map, shard, 1);
+	if (result != 0)
+		return result;
+	do {
+		length = atomic_load(&file->length);
+		result = check_unchanged(file);
+		/* A change of ours that was under way or came in between explains a difference, and checks by itself. */
+	} while (result == -ESTALE && length != atomic_load(&file->length));
+	if (result == -ESTALE && atomic_load(&file->changing))
+		result = 0;
+	map_exit(map, shard, 1);
+	return result;
+}
+
+#else /* !DEVMAP_CONFIG_FS_DAX */
+
+int devmap_dax_file_open(const char *path, const devmap_dax_file_config *config, devmap_dax_file **file)
+{
+	(void)path;
+	(void)config;
+	(void)file;
+	return -EOPNOTSUPP;
+}
+
+int devmap_dax_file_close(devmap_dax_file *file, int64_t timeout_ns, const devmap_cancel *cancel,
+			  devmap_busy_report *busy)
+{
+	(void)file;
+	(void)timeout_ns;
+	(void)cancel;
+	(void)busy;
+	return -EOPNOTSUPP;
+}
+
+int devmap_dax_file_free(devmap_dax_file *file)
+{
+	(void)file;
+	return -EOPNOTSUPP;
+}
+
+devmap_pagemap *devmap_dax_file_pagemap(devmap_dax_file *file)
+{
+	(void)file;
+	return NULL;
+}
+
+uint64_t devmap_dax_file_length(const devmap_dax_file *file)
+{
+	(void)file;
+	return 0;
+}
+
+uint64_t devmap_dax_file_capacity(const devmap_dax_file *file)
+{
+	(void)file;
+	return 0;
+}
+
+bool devmap_dax_file_is_dax(const devmap_dax_file *file)
+{
+	(void)file;
+	return false;
+}
+
+int devmap_dax_file_get_pages(devmap_dax_file *file, uint64_t offset, uint64_t length, bool write, devmap_page **page,
+			      uint64_t *nr_pages, void **address)
+{
+	(void)file;
+	(void)offset;
+	(void)length;
+	(void)write;
+	(void)page;
+	(void)nr_pages;
+	(void)address;
+	return -EOPNOTSUPP;
+}
+
+int devmap_dax_file_set_length(devmap_dax_file *file, const void *owner, uint64_t length, int64_t timeout_ns,
+			       const devmap_cancel *cancel)
+{
+	(void)file;
+	(void)owner;
+	(void)length;
+	(void)timeout_ns;
+	(void)cancel;
+	return -EOPNOTSUPP;
+}
+
+int devmap_dax_file_punch_hole(devmap_dax_file *file, const void *owner, uint64_t offset, uint64_t length,
+			       int64_t timeout_ns, const devmap_cancel *cancel)
+{
+	(void)file;
+	(void)owner;
+	(void)offset;
+	(void)length;
+	(void)timeout_ns;
+	(void)cancel;
+	return -EOPNOTSUPP;
+}
+
+int devmap_dax_file_flush(devmap_dax_file *file, uint64_t offset, uint64_t length)
+{
+	(void)file;
+	(void)offset;
+	(void)length;
+	return -EOPNOTSUPP;
+}
+
+int devmap_dax_file_check(devmap_dax_file *file)
+{
+	(void)file;
+	return -EOPNOTSUPP;
+}
+
+#endif

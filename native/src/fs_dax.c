@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+#ifdef DEVMAP_CONFIG_FS_DAX
+
+/* ---- claims ----------------------------------------------------------------------------------------------------- */
+
+static int claim_begin_locked(struct map *map, void *owner, const devmap_pagemap_ops *ops)
+{
+	int result;
+
+	if (atomic_load(&map->state) != MAP_LIVE)
+		return -ENODEV;
+	if (map->claim != CLAIM_NONE)
+		return -EBUSY;
+	result = map->file == OS_NO_FILE ? 0 : os_file_lock(map->file, map->file_exclusive);
+	if (result != 0)
+		return result;
+	/*
+	 * The callback and its data as one pointer, then the type, then the gate. Whoever sees the type (acquire) sees the
+	 * callback; an edge that meets the type before the gate is on is one that went idle before the claim returned.
+	 */
+	map->driver_storage = (struct driver){.ops = ops ? *ops : (devmap_pagemap_ops){0}, .data = owner};
+	atomic_store(&map->driver, &map->driver_storage);
+	atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_FS_DAX);
+	result = devmap_pagemap_get_ops();
+	if (result != 0) {
+		atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_HOST);
+		atomic_store(&map->driver, NULL);
+		if (map->file != OS_NO_FILE)
+			os_file_unlock(map->file);
+		return result;
+	}
+	map->owner = owner;
+	map->claim = CLAIM_HELD;
+	stat_gauge_raise(STAT_GAUGE_claims);
+	return 0;
+}
+
+int devmap_fs_dax_claim(devmap_pagemap *pgmap, void *owner, const devmap_pagemap_ops *ops)
+{
+	struct map *map = map_of(pgmap);
+	int result;
+
+	if (!map || !owner || (ops && !ops->page_free))
+		return -EINVAL;
+	pthread_mutex_lock(&map->lock);
+	if (atomic_load(&map->state) == MAP_LIVE && !map->claimable)
+		result = -EINVAL;
+	else
+		result = claim_begin_locked(map, owner, ops);
+	pthread_mutex_unlock(&map->lock);
+	return result;
+}
+
+void claim_end_locked(struct map *map)
+{
+	atomic_store(&map->driver, NULL);
+	atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_HOST);
+	map->claim = CLAIM_NONE;
+	map->owner = NULL;
+	if (map->file != OS_NO_FILE)
+		os_file_unlock(map->file);
+	(void)!devmap_pagemap_put_ops();
+	stat_gauge_lower(STAT_GAUGE_claims);
+}
+
+/* Takes the driver away, so that no new callback starts. */
+static int release_begin_locked(struct map *map, const void *owner)
+{
+	if (atomic_load(&map->state) == MAP_DEAD)
+		return -ENODEV;
+	if (map->claim == CLAIM_RELEASING || map->tearing_down)
+		return -EALREADY;
+	if (map->claim == CLAIM_NONE)
+		return -EINVAL;
+	if (map->owner != owner)
+		return -EPERM;
+	if (map->breaks)
+		return -EBUSY;
+	map->claim = CLAIM_RELEASING;
+	atomic_store(&map->driver, NULL);
+	return 0;
+}
+
+/*
+ * Whether the callbacks that found the driver have returned. Each is counted in one shard from before it looked for the
+ * driver until after it returned, so a shard once seen at zero holds none of them any more.
+ */
+static bool callbacks_have_returned(void *context)
+{
+	struct map *map = context;
+
+	for (size_t i = 0; i < NR_SHARDS; i++)
+		if (atomic_load(&map->shards[i].callbacks) != 0)
+			return false;
+	return true;
+}
+
+int devmap_fs_dax_release(devmap_pagemap *pgmap, const void *owner)
+{
+	struct map *map = map_of(pgmap);
+	int result;
+
+	if (!map || !owner)
+		return -EINVAL;
+	if (map_in_callback(map))
+		return -EDEADLK;
+	pthread_mutex_lock(&map->lock);
+	result = release_begin_locked(map, owner);
+	pthread_mutex_unlock(&map->lock);
+	if (result != 0)
+		return result;
+	wait_until(map, callbacks_have_returned, map, DEVMAP_WAIT_FOREVER, NULL);
+	pthread_mutex_lock(&map->lock);
+	claim_end_locked(map);
+	pthread_mutex_unlock(&map->lock);
+	return 0;
+}
+
+/* ---- layouts ---------------------------------------------------------------------------------------------------- */
+
+static bool ranges_meet(const devmap_layout_break *b, uint64_t first, uint64_t n)
+{
+	return first < b->first_page + b->nr_pages && b->first_page < first + n;
+}
+
+static bool is_broken_locked(const struct map *map, uint64_t first, uint64_t n)
+{
+	for (const devmap_layout_break *b = map->breaks; b; b = b->next)
+		if (ranges_meet(b, first, n))
+			return true;
+	return false;
+}
+
+bool layout_is_broken(struct map *map, uint64_t index)
+{
+	bool broken;
+
+	pthread_mutex_lock(&map->lock);
+	broken = is_broken_locked(map, index, 1);
+	pthread_mutex_unlock(&map->lock);
+	return broken;
+}
+
+devmap_page *devmap_fs_dax_busy_page(devmap_pagemap *pgmap, uint64_t first_page, uint64_t nr_pages)
+{
+	struct map *map = map_of(pgmap);
+	uint64_t index;
+
+	if (!map || atomic_load(&map->state) == MAP_DEAD || !map_contains(map, first_page, nr_pages))
+		return NULL;
+	index = map_next_busy(map, first_page, first_page + nr_pages);
+	return index == first_page + nr_pages ? NULL : &pgmap->pages[index];
+}
+
+/* Marks the range. From here on takers through the map see it. */
+static int break_begin_locked(struct map *map, const void *owner, devmap_layout_break *layout_break)
+{
+	if (map->claim != CLAIM_HELD || map->owner != owner)
+		return -EPERM;
+	if (is_broken_locked(map, layout_break->first_page, layout_break->nr_pages))
+		return -EBUSY;
+	layout_break->next = map->breaks;
+	map->breaks = layout_break;
+	/* The break's half of the crossed check with takers: the mark, then, in range_is_idle(), `busy`. See busy_enter(). */
+	atomic_fetch_add(&map->nr_breaks, 1);
+	stat_gauge_raise(STAT_GAUGE_layout_breaks);
+	return 0;
+}
+
+struct idle_scan {
+	struct map *map;
+	uint64_t next;
+	uint64_t end;
+};
+
+/* Pages before `next` were seen idle under the mark, and nobody has activated them since. */
+static bool range_is_idle(void *context)
+{
+	struct idle_scan *scan = context;
+
+	scan->next = map_next_busy(scan->map, scan->next, scan->end);
+	return scan->next == scan->end;
+}
+
+int devmap_fs_dax_break_layouts(devmap_pagemap *pgmap, const void *owner, uint64_t first_page, uint64_t nr_pages,
+				int64_t timeout_ns, const devmap_cancel *cancel, devmap_layout_break *layout_break)
+{
+	struct map *map = map_of(pgmap);
+	uint32_t shard = this_shard();
+	struct idle_scan scan;
+	int result;
+
+	if (!map || !owner || !layout_break || nr_pages == 0)
+		return -EINVAL;
+	if (map_in_callback(map))
+		return -EDEADLK;
+	/* The reference lasts as long as the break: a teardown waits for its end. */
+	result = map_enter(map, shard, 1);
+	if (result != 0)
+		return result;
+	if (!map_contains(map, first_page, nr_pages)) {
+		map_exit(map, shard, 1);
+		return -ERANGE;
+	}
+	*layout_break = (devmap_layout_break){.pgmap = pgmap, .first_page = first_page, .nr_pages = nr_pages};
+	pthread_mutex_lock(&map->lock);
+	result = break_begin_locked(map, owner, layout_break);
+	pthread_mutex_unlock(&map->lock);
+	if (result != 0) {
+		map_exit(map, shard, 1);
+		return result;
+	}
+	scan = (struct idle_scan){.map = map, .next = first_page, .end = first_page + nr_pages};
+	result = wait_until(map, range_is_idle, &scan, timeout_ns, cancel);
+	if (result != 0) {
+		stat_add(result == -ECANCELED ? STAT_layout_break_cancels : STAT_layout_break_timeouts, 1);
+		devmap_fs_dax_end_break(layout_break);
+	}
+	return result;
+}
+
+void devmap_fs_dax_end_break(devmap_layout_break *layout_break)
+{
+	struct map *map = map_of(layout_break->pgmap);
+	devmap_layout_break **link;
+
+	pthread_mutex_lock(&map->lock);
+	for (link = &map->breaks; *link != layout_break; link = &(*link)->next)
+		continue;
+	*link = layout_break->next;
+	/* What was done to the range is visible to who takes a page of it: through this counter, or through the lock. */
+	atomic_fetch_sub(&map->nr_breaks, 1);
+	pthread_mutex_unlock(&map->lock);
+	stat_gauge_lower(STAT_GAUGE_layout_breaks);
+	map_exit(map, this_shard(), 1);
+}
+
+#else /* !DEVMAP_CONFIG_FS_DAX */
+
+int devmap_fs_dax_claim(devmap_pagemap *pgmap, void *owner, const devmap_pagemap_ops *ops)
+{
+	(void)pgmap;
+	(void)owner;
+	(void)ops;
+	return -EOPNOTSUPP;
+}
+
+int devmap_fs_dax_release(devmap_pagemap *pgmap, const void *owner)
+{
+	(void)pgmap;
+	(void)owner;
+	return -EOPNOTSUPP;
+}
+
+devmap_page *devmap_fs_dax_busy_page(devmap_pagemap *pgmap, uint64_t first_page, uint64_t nr_pages)
+{
+	(void)pgmap;
+	(void)first_page;
+	(void)nr_pages;
+	return NULL;
+}
+
+int devmap_fs_dax_break_layouts(devmap_pagemap *pgmap, const void *owner, uint64_t first_page, uint64_t nr_pages,
+				int64_t timeout_ns, const devmap_cancel *cancel, devmap_layout_break *layout_break)
+{
+	(void)pgmap;
+	(void)owner;
+	(void)first_page;
+	(void)nr_pages;
+	(void)timeout_ns;
+	(void)cancel;
+	(void)layout_break;
+	return -EOPNOTSUPP;
+}
+
+void devmap_fs_dax_end_break(devmap_layout_break *layout_break)
+{
+	(void)layout_break;
+}
+
+bool layout_is_broken(struct map *map, uint64_t index)
+{
+	(void)map;
+	(void)index;
+	return false;
+}
+
+void claim_end_locked(struct map *map)
+{
+	(void)map;
+}
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* What the library's sources share. */
+#ifndef DEVMAP_SRC_INTERNAL_H
+#define DEVMAP_SRC_INTERNAL_H
+
+#include <devmap/devmap.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "os.h"
+
+#define CACHE_LINE 64
+
+/* Pages one bit of a map's touched bitmap stands for: those of one 4 KiB page of metadata. */
+#define TOUCHED_SHIFT 6
+
+/* The count of a saturated page: as far from idle as from the wrap, so that puts and gets on their way miss both. */
+#define REFCOUNT_SATURATED (INT32_MIN / 2)
+
+/* ---- shards ---------------------------------------------------------------------------------------------------- */
+
+/* Counters that every thread raises are split by thread, a cache line a shard, so that cores don't meet. */
+#define NR_SHARDS 16
+
+/* This thread's shard, below NR_SHARDS. */
+uint32_t this_shard(void);
+
+/* ---- waiting (wait.c) ------------------------------------------------------------------------------------------- */
+
+/*
+ * Waits until done(context) holds, which some other thread makes true and then tells by wake_waiters(key): 0,
+ * -ETIMEDOUT, or -ECANCELED. @key is an address that is only compared. @done and the change it waits for access the
+ * condition with sequential consistency.
+ */
+int wait_until(const void *key, bool (*done)(void *context), void *context, int64_t timeout_ns,
+	       const devmap_cancel *cancel);
+
+/* Touches nothing of @key, which may be gone: after the change that lets a waiter go on, the memory may be. */
+void wake_waiters(const void *key);
+
+/* ---- counters (stats.c) ----------------------------------------------------------------------------------------- */
+
+#define STAT_NAME(name, text) STAT_##name,
+enum stat_counter { DEVMAP_STATS_COUNTERS(STAT_NAME) NR_STAT_COUNTERS };
+#undef STAT_NAME
+#define STAT_NAME(name, text) STAT_GAUGE_##name,
+enum stat_gauge { DEVMAP_STATS_GAUGES(STAT_NAME) NR_STAT_GAUGES };
+#undef STAT_NAME
+
+void stat_add(enum stat_counter counter, uint64_t n);
+void stat_gauge_raise(enum stat_gauge gauge);
+void stat_gauge_lower(enum stat_gauge gauge);
+
+/* ---- faults (fault.c) ------------------------------------------------------------------------------------------- */
+
+/* @count as the kernel tells it. */
+void fault_report(devmap_fault_kind kind, devmap_page *page, int32_t count, const char *message);
+
+/* ---- pagemaps (pagemap.c) --------------------------------------------------------------------------------------- */
+
+enum map_state {
+	MAP_DEAD = 0,
+	MAP_LIVE,
+	MAP_DYING,
+};
+
+enum map_claim {
+	CLAIM_NONE = 0,
+	CLAIM_HELD,
+	CLAIM_RELEASING,
+};
+
+/* What a driver gave, published as one pointer, so that nobody sees a callback without its data. */
+struct driver {
+	devmap_pagemap_ops ops;
+	void *data;
+};
+
+struct map_shard {
+	_Alignas(CACHE_LINE) _Atomic(int64_t) refs;
+	/* Callbacks that run now under a claim. */
+	_Atomic(int64_t) callbacks;
+};
+
+/*
+ * A pagemap as the library has it. The memory is type-stable: a freed one is used for another map, but never returned,
+ * so that a look-up that lost a race still raises and lowers a real counter (see map_enter()).
+ */
+struct map {
+	devmap_pagemap public;
+	_Atomic(uint32_t) state;
+	/* Layout breaks in progress. Takers look at the list only while there are any. */
+	_Atomic(uint32_t) nr_breaks;
+	_Atomic(const struct driver *) driver;
+	_Atomic(uint64_t) *touched;
+	/* Created as HOST: may be claimed, so its pages keep `busy`. */
+	bool claimable;
+
+	uint64_t length;
+	int backing;
+	devmap_altmap *altmap;
+	uint64_t altmap_units;
+	void *metadata;
+	uint64_t metadata_length;
+	/* The file under the map, or OS_NO_FILE; whether its lock must be exclusive. */
+	int file;
+	bool file_exclusive;
+
+	/* Guards what follows. Never held while waiting or calling a driver. */
+	pthread_mutex_t lock;
+	bool tearing_down;
+	enum map_claim claim;
+	const void *owner;
+	struct driver driver_storage;
+	devmap_layout_break *breaks;
+
+	struct map *next_free;
+	struct map_shard shards[NR_SHARDS];
+};
+
+static inline struct map *map_of(devmap_pagemap *pgmap)
+{
+	return (struct map *)pgmap;
+}
+
+/*
+ * Takes @n references on the map in @shard: 0, or -ENODEV when it takes no new ones.
+ *
+ * Raise, then look: the reference is raised first and the state read after it, both sequentially consistent, while a
+ * teardown writes the state first and reads the counters after it. So either this look sees the mark and gives back, in
+ * the shard it raised, or the teardown sees the raise. A sum of the shards read after the mark is then exact when it is
+ * zero: no reference is taken any more, but for those given back in the same shard, which one reading of that shard sees
+ * both of or neither; every other drop that the sum contains follows a take that it contains too.
+ */
+int map_enter(struct map *map, uint32_t shard, int64_t n);
+
+/* Gives @n references back. The last touch: the map may be gone on return. */
+void map_exit(struct map *map, uint32_t shard, int64_t n);
+
+/* Creates a map over an open file; as devmap_memremap_pages() else. */
+int map_create(const devmap_pagemap_config *config, int file, bool file_exclusive, devmap_pagemap **pgmap);
+
+/* Whether a driver's callback of this map runs on this thread. */
+bool map_in_callback(const struct map *map);
+
+/* Page @index of a live map, with its pgmap filled in. */
+devmap_page *map_page(struct map *map, uint64_t index);
+
+/* The first page in [first, end) whose metadata may have been used, or @end: skips what was never touched. */
+uint64_t map_next_touched(struct map *map, uint64_t first, uint64_t end);
+
+/* The first page in use in [first, end), or @end. */
+uint64_t map_next_busy(struct map *map, uint64_t first, uint64_t end);
+
+static inline uint64_t map_index(const struct map *map, const devmap_page *page)
+{
+	return (uint64_t)(page - map->public.pages);
+}
+
+/* Whether [first, first + n) lies among the map's pages. */
+static inline bool map_contains(const struct map *map, uint64_t first, uint64_t n)
+{
+	return first >= map->public.first_page && first <= map->public.nr_pages && n <= map->public.nr_pages - first;
+}
+
+/* ---- pages (page.c) --------------------------------------------------------------------------------------------- */
+
+/* Takes a reference on a device page, consuming one of the caller's map references if that activates it: 1, or 0 when it
+ * was active already, or -EAGAIN, -EOVERFLOW. */
+int page_take(struct map *map, devmap_page *page);
+
+/* Frees an ordinary page (ordinary.c). */
+void ordinary_free(devmap_page *page);
+
+/* ---- address look-up (lookup.c) --------------------------------------------------------------------------------- */
+
+/* Enters [start, start + length): -EEXIST where it meets another map's range, -ENOMEM. */
+int lookup_insert(struct map *map, uintptr_t start, uint64_t length);
+void lookup_remove(struct map *map);
+
+/* The map whose start is the highest not above @address, or NULL; it may be dead by now, or another's. */
+struct map *lookup_find(uintptr_t address);
+
+/* ---- claims (fs_dax.c) ------------------------------------------------------------------------------------------ */
+
+/* Whether a layout break covers the page. */
+bool layout_is_broken(struct map *map, uint64_t index);
+
+/* Ends the claim of a map that no page, callback or break uses; the lock is held. */
+void claim_end_locked(struct map *map);
+
+#endif

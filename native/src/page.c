@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+extern inline devmap_page *devmap_compound_head(devmap_page *page);
+extern inline int32_t devmap_page_count(devmap_page *page);
+extern inline devmap_pagemap *devmap_page_pagemap(const devmap_page *page);
+extern inline bool devmap_is_zone_device_page(const devmap_page *page);
+extern inline int32_t devmap_page_type(const devmap_page *page);
+extern inline void devmap_get_page_refs(devmap_page *page, uint32_t nr_refs);
+extern inline void devmap_get_page(devmap_page *page);
+extern inline void devmap_put_page_refs(devmap_page *page, uint32_t nr_refs);
+extern inline void devmap_put_page(devmap_page *page);
+extern inline bool devmap_put_managed_page(devmap_page *page);
+extern inline bool devmap_is_device_private_page(const devmap_page *page);
+extern inline bool devmap_is_device_public_page(const devmap_page *page);
+
+_Static_assert(sizeof(devmap_page) == CACHE_LINE, "a page is a cache line");
+_Static_assert(offsetof(devmap_pagemap, type) == 0, "language layers read the type");
+
+/* ---- counts that left their range ------------------------------------------------------------------------------- */
+
+static bool is_saturated(int32_t refcount)
+{
+	return refcount < REFCOUNT_SATURATED / 2;
+}
+
+/*
+ * From here on the page is nobody's: puts and gets come back here and leave it saturated, and no driver is called. Racing
+ * drops may move the word a little before this store or after it; 2^29 of them would be needed to leave the range.
+ */
+static void saturate(devmap_page *page)
+{
+	atomic_store_explicit(&page->refcount, REFCOUNT_SATURATED, memory_order_relaxed);
+}
+
+static int overflow(devmap_page *page, int32_t refcount)
+{
+	saturate(page);
+	if (refcount > 0)
+		fault_report(DEVMAP_FAULT_OVERFLOW, page, refcount, "too many references; the page is saturated and leaks");
+	return -EOVERFLOW;
+}
+
+/* ---- activation ------------------------------------------------------------------------------------------------- */
+
+/* Ends an activation, or an attempt at one, as far as layout breaks are concerned. */
+static void busy_exit(struct map *map, devmap_page *page)
+{
+	/*
+	 * The waker's half of the crossed check with a layout break, which counts itself in nr_breaks and then reads
+	 * `busy`: lower, then look. The map is still held by the caller.
+	 */
+	if (atomic_fetch_sub(&page->busy, 1) == 1 && atomic_load(&map->nr_breaks) != 0)
+		wake_waiters(map);
+}
+
+/* Opens the page to the caller, or tells that its layout is being broken. */
+static bool busy_enter(struct map *map, devmap_page *page)
+{
+	/*
+	 * The taker's half of the crossed check: raise `busy`, then read the mark, while a break sets the mark and then
+	 * reads `busy`, all four sequentially consistent. One of the two sees the other.
+	 */
+	atomic_fetch_add(&page->busy, 1);
+	if (devmap_likely(atomic_load(&map->nr_breaks) == 0) || !layout_is_broken(map, map_index(map, page)))
+		return true;
+	busy_exit(map, page);
+	return false;
+}
+
+int page_take(struct map *map, devmap_page *page)
+{
+	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+
+	/*
+	 * A page in use: whoever activated it keeps `busy` raised until its idle edge, which cannot come while the reference
+	 * taken here lasts. So a break waits for it without a second look; the mark only keeps newcomers out.
+	 * Acquire, with the release of the activation below: what a layout break did before is visible through either.
+	 */
+	if (refs > 0 && map->claimable && atomic_load(&map->nr_breaks) != 0 && layout_is_broken(map, map_index(map, page)))
+		return -EAGAIN;
+	while (refs > 0 && refs < INT32_MAX) {
+		if (atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
+							  memory_order_relaxed))
+			return 0;
+	}
+
+	if (map->claimable && !busy_enter(map, page))
+		return -EAGAIN;
+	refs = atomic_fetch_add_explicit(&page->refcount, 1, memory_order_acq_rel);
+	if (devmap_likely(refs == 0)) {
+		stat_add(STAT_activations, 1);
+		return 1;
+	}
+	if (map->claimable)
+		busy_exit(map, page);
+	return devmap_likely(refs > 0 && refs < INT32_MAX) ? 0 : overflow(page, refs);
+}
+
+static int count_refusal(int error)
+{
+	if (error == -ENODEV)
+		stat_add(STAT_refused_dying, 1);
+	if (error == -EAGAIN)
+		stat_add(STAT_refused_marked, 1);
+	return error;
+}
+
+static int try_get_ordinary(devmap_page *page)
+{
+	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+
+	do {
+		if (refs < 0)
+			return refs == -1 ? -ENODEV : -EOVERFLOW;
+		if (refs == INT32_MAX)
+			return overflow(page, refs);
+	} while (!atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
+							memory_order_relaxed));
+	return 0;
+}
+
+int devmap_try_get_page(devmap_page *page)
+{
+	uint32_t shard = this_shard();
+	struct map *map;
+	int taken;
+
+	page = devmap_compound_head(page);
+	map = map_of(devmap_page_pagemap(page));
+	if (!map)
+		return try_get_ordinary(page);
+	taken = map_enter(map, shard, 1);
+	if (taken != 0)
+		return count_refusal(taken);
+	taken = page_take(map, page);
+	if (taken == 1)
+		return 0;
+	map_exit(map, shard, 1);
+	return count_refusal(taken);
+}
+
+int devmap_pagemap_get_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_t nr_pages, devmap_page **page)
+{
+	struct map *map = map_of(pgmap);
+	uint32_t shard = this_shard();
+	uint64_t taken = 0, activated = 0;
+	devmap_page *first;
+	int result;
+
+	if (!map || !page || nr_pages == 0)
+		return -EINVAL;
+	if (atomic_load(&map->state) != MAP_LIVE)
+		return count_refusal(-ENODEV);
+	if (!map_contains(map, first_page, nr_pages))
+		return -ERANGE;
+	/* One reference a page up front, each of which becomes a page's if the page has to be activated. */
+	result = map_enter(map, shard, (int64_t)nr_pages);
+	if (result != 0)
+		return count_refusal(result);
+	first = &pgmap->pages[first_page];
+	for (; taken < nr_pages; taken++) {
+		result = page_take(map, map_page(map, first_page + taken));
+		if (result < 0)
+			break;
+		activated += (uint64_t)result;
+	}
+	if (nr_pages != activated)
+		map_exit(map, shard, (int64_t)(nr_pages - activated));
+	if (taken < nr_pages) {
+		devmap_put_pages(first, taken);
+		return count_refusal(result);
+	}
+	*page = first;
+	return 0;
+}
+
+/* The driver took an idle page from its free list with get_page: the count is raised, the rest is not. */
+static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
+{
+	uint32_t shard = this_shard();
+
+	if (map_enter(map, shard, 1) == 0) {
+		if (!map->claimable || busy_enter(map, page)) {
+			stat_add(STAT_activations, 1);
+			return;
+		}
+		map_exit(map, shard, 1);
+	}
+	fault_report(DEVMAP_FAULT_ACTIVATION, page, (int32_t)nr_refs + 1,
+		     "get_page on an idle page whose map takes no new users; the reference is taken back");
+	atomic_fetch_sub_explicit(&page->refcount, (int32_t)nr_refs, memory_order_relaxed);
+}
+
+void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
+{
+	struct map *map = map_of(devmap_page_pagemap(page));
+
+	if (old == 0 && (int32_t)nr_refs > 0) {
+		/* An ordinary page at 0 has its one reference, and now more. */
+		if (map)
+			activate_taken(map, page, nr_refs);
+		return;
+	}
+	if (!map && old == -1) {
+		saturate(page);
+		fault_report(DEVMAP_FAULT_USE_AFTER_FREE, page, 0, "a reference taken on a page that was freed");
+		return;
+	}
+	overflow(page, old);
+}
+
+/* ---- the idle edge ---------------------------------------------------------------------------------------------- */
+
+/* The callbacks that run on this thread, innermost first. */
+static _Thread_local devmap_idle_frame *innermost __attribute__((tls_model("initial-exec")));
+
+bool map_in_callback(const struct map *map)
+{
+	for (const devmap_idle_frame *frame = innermost; frame; frame = frame->outer)
+		if (frame->pgmap == &map->public)
+			return true;
+	return false;
+}
+
+static const struct driver *claim_enter(struct map *map, devmap_idle_frame *frame)
+{
+	struct map_shard *shard = &map->shards[frame->shard];
+	const struct driver *driver;
+
+	/*
+	 * Raise, then look, against a release, which takes the driver away and then reads the counters: all sequentially
+	 * consistent, so either this look finds no driver or the release waits for this callback.
+	 */
+	atomic_fetch_add(&shard->callbacks, 1);
+	driver = atomic_load(&map->driver);
+	if (driver) {
+		frame->counted = 1;
+		return driver;
+	}
+	atomic_fetch_sub(&shard->callbacks, 1);
+	wake_waiters(map);
+	return NULL;
+}
+
+/* The driver to call for idle pages of the map, in the patch's order: gate, (zone,) type. */
+static const struct driver *driver_enter(struct map *map, devmap_idle_frame *frame)
+{
+#ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
+	if (!devmap_static_branch_unlikely(&devmap_managed_key))
+		return NULL;
+	switch (atomic_load_explicit(&map->public.type, memory_order_acquire)) {
+	case DEVMAP_MEMORY_DEVICE_PRIVATE:
+	case DEVMAP_MEMORY_DEVICE_PUBLIC:
+		/* Constant while the map lives, which the page's reference on it sees to. */
+		return atomic_load_explicit(&map->driver, memory_order_relaxed);
+	case DEVMAP_MEMORY_DEVICE_FS_DAX:
+		return claim_enter(map, frame);
+	default:
+		return NULL;
+	}
+#else
+	(void)map;
+	(void)frame;
+	return NULL;
+#endif
+}
+
+static const struct driver *edge_begin(struct map *map, devmap_idle_frame *frame)
+{
+	*frame = (devmap_idle_frame){.pgmap = &map->public, .outer = innermost, .shard = this_shard()};
+	innermost = frame;
+	return driver_enter(map, frame);
+}
+
+/* Ends the edges of @n pages, to which the caller's map references belonged. */
+static void edge_end(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
+{
+	struct map *map = map_of(frame->pgmap);
+
+	innermost = frame->outer;
+	if (frame->counted) {
+		atomic_fetch_sub(&map->shards[frame->shard].callbacks, 1);
+		wake_waiters(map);
+	}
+	for (uint32_t i = 0; map->claimable && i < n; i++)
+		busy_exit(map, pages[i]);
+	map_exit(map, frame->shard, n);
+}
+
+/* The edge's acquire: this load reads the last drop or a later change of its chain, so it sees what came before each. */
+static void edge_acquire(devmap_page *page)
+{
+	(void)atomic_load_explicit(&page->refcount, memory_order_acquire);
+}
+
+bool devmap_page_idle_begin(devmap_page *page, devmap_idle_frame *frame)
+{
+	struct map *map = map_of(devmap_page_pagemap(page));
+	const struct driver *driver;
+
+	if (!map)
+		return false;
+	edge_acquire(page);
+	stat_add(STAT_idle_edges, 1);
+	driver = edge_begin(map, frame);
+	frame->page = page;
+	if (driver && driver->ops.page_free) {
+		frame->page_free = driver->ops.page_free;
+		frame->data = driver->data;
+		stat_add(STAT_idle_edges_managed, 1);
+	}
+	return true;
+}
+
+void devmap_page_idle_end(devmap_idle_frame *frame)
+{
+	edge_end(frame, &frame->page, 1);
+}
+
+static void idle_edge(devmap_page *page)
+{
+	devmap_idle_frame frame;
+
+	if (!devmap_page_idle_begin(page, &frame))
+		return;
+	if (frame.page_free)
+		frame.page_free(page, frame.data);
+	devmap_page_idle_end(&frame);
+}
+
+void devmap_put_page_slow(devmap_page *page, int32_t refcount)
+{
+	bool ordinary = !devmap_is_zone_device_page(page);
+
+	if (refcount == 0) {
+		idle_edge(page);
+		return;
+	}
+	if (refcount == -1 && ordinary) {
+		edge_acquire(page);
+		ordinary_free(page);
+		return;
+	}
+	saturate(page);
+	if (!is_saturated(refcount))
+		fault_report(DEVMAP_FAULT_UNDERFLOW, page, refcount + 1,
+			     ordinary ? "a reference dropped that nobody held, or after the page was freed; it is saturated and leaks"
+				      : "a reference dropped that nobody held; the page is saturated and leaks");
+}
+
+/* ---- many pages ------------------------------------------------------------------------------------------------- */
+
+/* Idle pages of one map on their way to its driver. Their map references are still held. */
+struct idle_batch {
+	struct map *map;
+	uint32_t n;
+	devmap_page *pages[DEVMAP_IDLE_BATCH];
+};
+
+static void batch_flush(struct idle_batch *batch)
+{
+	const struct driver *driver;
+	devmap_idle_frame frame;
+
+	if (batch->n == 0)
+		return;
+	stat_add(STAT_idle_edges, batch->n);
+	driver = edge_begin(batch->map, &frame);
+	if (driver && driver->ops.page_free)
+		stat_add(STAT_idle_edges_managed, batch->n);
+	if (driver && driver->ops.pages_free) {
+		stat_add(STAT_idle_batches, 1);
+		driver->ops.pages_free(batch->pages, batch->n, driver->data);
+	} else if (driver && driver->ops.page_free) {
+		for (uint32_t i = 0; i < batch->n; i++)
+			driver->ops.page_free(batch->pages[i], driver->data);
+	}
+	edge_end(&frame, batch->pages, batch->n);
+	batch->n = 0;
+}
+
+static void batch_put(struct idle_batch *batch, devmap_page *page)
+{
+	struct map *map;
+	int32_t refs;
+
+	page = devmap_compound_head(page);
+	refs = atomic_fetch_sub_explicit(&page->refcount, 1, memory_order_release);
+	if (refs > 1)
+		return;
+	map = map_of(devmap_page_pagemap(page));
+	if (refs != 1 || !map) {
+		devmap_put_page_slow(page, (int32_t)((uint32_t)refs - 1u));
+		return;
+	}
+	edge_acquire(page);
+	if (batch->map != map || batch->n == DEVMAP_IDLE_BATCH)
+		batch_flush(batch);
+	batch->map = map;
+	batch->pages[batch->n++] = page;
+}
+
+void devmap_release_pages(devmap_page **pages, uint64_t nr_pages)
+{
+	struct idle_batch batch;
+
+	batch.map = NULL;
+	batch.n = 0;
+	for (uint64_t i = 0; i < nr_pages; i++)
+		if (pages[i])
+			batch_put(&batch, pages[i]);
+	batch_flush(&batch);
+}
+
+void devmap_put_pages(devmap_page *page, uint64_t nr_pages)
+{
+	struct idle_batch batch;
+
+	if (nr_pages == 1) {
+		devmap_put_page(page);
+		return;
+	}
+	batch.map = NULL;
+	batch.n = 0;
+	for (uint64_t i = 0; i < nr_pages; i++)
+		batch_put(&batch, &page[i]);
+	batch_flush(&batch);
+}
+
+/* ---- address and index ------------------------------------------------------------------------------------------ */
+
+void *devmap_page_address(devmap_page *page)
+{
+	const devmap_pagemap *pgmap = devmap_page_pagemap(page);
+	devmap_page *head;
+
+	if (pgmap)
+		return (void *)(pgmap->start + (uintptr_t)(devmap_page_index(page) << pgmap->page_shift));
+	head = devmap_compound_head(page);
+	return (char *)head->address + (page - head) * DEVMAP_ALTMAP_UNIT;
+}
+
+uint64_t devmap_page_index(const devmap_page *page)
+{
+	const devmap_pagemap *pgmap = devmap_page_pagemap(page);
+
+	return pgmap ? (uint64_t)(page - pgmap->pages) : 0;
+}

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+#include <stdlib.h>
+
+#define PAGE_SHIFT_MIN 12
+#define PAGE_SHIFT_MAX 30
+
+/* ---- handles ---------------------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct map *free_maps;
+
+/* A map's memory: a freed one's, else new. Its shards keep what they hold, which sums up to zero. */
+static struct map *map_alloc(void)
+{
+	struct map *map;
+
+	pthread_mutex_lock(&free_lock);
+	map = free_maps;
+	if (map)
+		free_maps = map->next_free;
+	pthread_mutex_unlock(&free_lock);
+	if (map)
+		return map;
+	map = aligned_alloc(CACHE_LINE, sizeof(*map));
+	if (!map)
+		return NULL;
+	memset(map, 0, sizeof(*map));
+	pthread_mutex_init(&map->lock, NULL);
+	return map;
+}
+
+static void map_recycle(struct map *map)
+{
+	pthread_mutex_lock(&free_lock);
+	map->next_free = free_maps;
+	free_maps = map;
+	pthread_mutex_unlock(&free_lock);
+}
+
+int devmap_pagemap_free(devmap_pagemap *pgmap)
+{
+	struct map *map = map_of(pgmap);
+
+	if (!map)
+		return 0;
+	if (atomic_load(&map->state) != MAP_DEAD)
+		return -EBUSY;
+	map_recycle(map);
+	return 0;
+}
+
+/* ---- references on a map ---------------------------------------------------------------------------------------- */
+
+int map_enter(struct map *map, uint32_t shard, int64_t n)
+{
+	atomic_fetch_add(&map->shards[shard].refs, n);
+	if (devmap_likely(atomic_load(&map->state) == MAP_LIVE))
+		return 0;
+	map_exit(map, shard, n);
+	return -ENODEV;
+}
+
+void map_exit(struct map *map, uint32_t shard, int64_t n)
+{
+	atomic_fetch_sub(&map->shards[shard].refs, n);
+	wake_waiters(map);
+}
+
+/* Exact when it is zero and the map takes no new users; see map_enter(). */
+static int64_t map_refs(struct map *map)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < NR_SHARDS; i++)
+		sum += atomic_load(&map->shards[i].refs);
+	return sum;
+}
+
+static bool covers(const struct map *map, uintptr_t address)
+{
+	return address >= map->public.start && address - map->public.start < map->length;
+}
+
+devmap_pagemap *devmap_get_pagemap(const void *address, devmap_pagemap *cached)
+{
+	uint32_t shard = this_shard();
+	struct map *map;
+
+	if (cached) {
+		if (covers(map_of(cached), (uintptr_t)address))
+			return cached;
+		devmap_put_pagemap(cached);
+	}
+	map = lookup_find((uintptr_t)address);
+	if (!map || map_enter(map, shard, 1) != 0)
+		return NULL;
+	/* The map found may have been freed and used for another range before the reference held it. */
+	if (!covers(map, (uintptr_t)address)) {
+		map_exit(map, shard, 1);
+		return NULL;
+	}
+	return &map->public;
+}
+
+void devmap_put_pagemap(devmap_pagemap *pgmap)
+{
+	if (pgmap)
+		map_exit(map_of(pgmap), this_shard(), 1);
+}
+
+/* ---- pages of a map --------------------------------------------------------------------------------------------- */
+
+/* First use of a page: noted in the bitmap before the page is known by its map, so that no scan misses one in use. */
+static void map_touch(struct map *map, devmap_page *page, uint64_t index)
+{
+	uint64_t chunk = index >> TOUCHED_SHIFT;
+	uint64_t bit = UINT64_C(1) << (chunk & 63);
+
+	if (!(atomic_load(&map->touched[chunk >> 6]) & bit))
+		atomic_fetch_or(&map->touched[chunk >> 6], bit);
+	atomic_store_explicit(&page->pgmap, &map->public, memory_order_release);
+}
+
+devmap_page *map_page(struct map *map, uint64_t index)
+{
+	devmap_page *page = &map->public.pages[index];
+
+	if (devmap_unlikely(!atomic_load_explicit(&page->pgmap, memory_order_acquire)))
+		map_touch(map, page, index);
+	return page;
+}
+
+devmap_page *devmap_pagemap_page(devmap_pagemap *pgmap, uint64_t index)
+{
+	struct map *map = map_of(pgmap);
+
+	if (!map || atomic_load(&map->state) == MAP_DEAD || !map_contains(map, index, 1))
+		return NULL;
+	return map_page(map, index);
+}
+
+devmap_page *devmap_virt_to_page(const void *address)
+{
+	devmap_pagemap *pgmap = devmap_get_pagemap(address, NULL);
+	devmap_page *page;
+
+	if (!pgmap)
+		return NULL;
+	page = devmap_pagemap_page(pgmap, ((uintptr_t)address - pgmap->start) >> pgmap->page_shift);
+	devmap_put_pagemap(pgmap);
+	return page;
+}
+
+static bool in_use(const struct map *map, devmap_page *page)
+{
+	if (map->claimable)
+		return atomic_load(&page->busy) != 0;
+	return atomic_load(&page->refcount) != 0;
+}
+
+uint64_t map_next_touched(struct map *map, uint64_t first, uint64_t end)
+{
+	while (first < end) {
+		uint64_t chunk = first >> TOUCHED_SHIFT;
+		uint64_t touched = atomic_load(&map->touched[chunk >> 6]) >> (chunk & 63);
+
+		if (touched & 1)
+			return first;
+		/* To the next touched chunk of this word, or to the next word. */
+		chunk += touched ? (uint64_t)__builtin_ctzll(touched) : 64 - (chunk & 63);
+		first = chunk << TOUCHED_SHIFT;
+	}
+	return end;
+}
+
+uint64_t map_next_busy(struct map *map, uint64_t first, uint64_t end)
+{
+	for (first = map_next_touched(map, first, end); first < end; first = map_next_touched(map, first, end)) {
+		uint64_t chunk_end = ((first >> TOUCHED_SHIFT) + 1) << TOUCHED_SHIFT;
+
+		for (; first < end && first < chunk_end; first++)
+			if (in_use(map, &map->public.pages[first]))
+				return first;
+	}
+	return end;
+}
+
+static uint64_t busy_collect(struct map *map, uint64_t first, uint64_t n, devmap_busy_page *busy, uint64_t capacity)
+{
+	uint64_t end = first + n, found = 0;
+
+	for (uint64_t i = map_next_busy(map, first, end); i < end; i = map_next_busy(map, i + 1, end)) {
+		if (found < capacity)
+			busy[found] = (devmap_busy_page){.index = i, .count = devmap_page_count(&map->public.pages[i])};
+		found++;
+	}
+	return found;
+}
+
+int devmap_pagemap_busy_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_t nr_pages, devmap_busy_page *busy,
+			      uint64_t capacity, uint64_t *nr_busy)
+{
+	struct map *map = map_of(pgmap);
+
+	if (!map || !nr_busy || (!busy && capacity))
+		return -EINVAL;
+	if (atomic_load(&map->state) == MAP_DEAD)
+		return -ENODEV;
+	if (!map_contains(map, first_page, nr_pages))
+		return -ERANGE;
+	*nr_busy = busy_collect(map, first_page, nr_pages, busy, capacity);
+	return 0;
+}
+
+/* ---- altmap ----------------------------------------------------------------------------------------------------- */
+
+uint64_t devmap_altmap_offset(const devmap_altmap *altmap)
+{
+	return altmap->reserve + altmap->free;
+}
+
+void devmap_altmap_free(devmap_altmap *altmap, uint64_t nr_units)
+{
+	altmap->alloc -= nr_units < altmap->alloc ? nr_units : altmap->alloc;
+}
+
+/* Whether the altmap's lengths make sense. */
+static bool altmap_is_valid(const devmap_altmap *altmap)
+{
+	uint64_t limit = UINT64_MAX / DEVMAP_ALTMAP_UNIT;
+
+	return altmap->base && (uintptr_t)altmap->base % DEVMAP_ALTMAP_UNIT == 0 && altmap->reserve <= limit &&
+	       altmap->free <= limit - altmap->reserve && altmap->alloc <= altmap->free &&
+	       altmap->align <= altmap->free - altmap->alloc &&
+	       devmap_altmap_offset(altmap) * DEVMAP_ALTMAP_UNIT <= UINTPTR_MAX - (uintptr_t)altmap->base;
+}
+
+/* Takes metadata from the altmap, whose units the caller has validated. */
+static int altmap_alloc(struct map *map, devmap_altmap *altmap)
+{
+	uint64_t units = (map->metadata_length + DEVMAP_ALTMAP_UNIT - 1) / DEVMAP_ALTMAP_UNIT;
+
+	if (units > altmap->free - altmap->alloc - altmap->align)
+		return -ENOMEM;
+	map->metadata = (char *)altmap->base + (altmap->reserve + altmap->alloc + altmap->align) * DEVMAP_ALTMAP_UNIT;
+	memset(map->metadata, 0, map->metadata_length);
+	altmap->alloc += units;
+	map->altmap = altmap;
+	map->altmap_units = units;
+	return 0;
+}
+
+/* First page after an altmap at the head of the range: 0 where it lies elsewhere, -EINVAL where it lies in between. */
+static int altmap_first_page(const devmap_pagemap_config *config, uint64_t page_size, uint64_t *first_page)
+{
+	uintptr_t base = (uintptr_t)config->altmap->base, start = (uintptr_t)config->address;
+	uint64_t bytes = devmap_altmap_offset(config->altmap) * DEVMAP_ALTMAP_UNIT;
+
+	*first_page = 0;
+	if (config->backing != DEVMAP_BACKING_CALLER || base + bytes <= start || base >= start + config->length)
+		return 0;
+	if (base != start || bytes >= config->length)
+		return -EINVAL;
+	*first_page = (bytes + page_size - 1) / page_size;
+	return *first_page < config->length / page_size ? 0 : -EINVAL;
+}
+
+/* ---- creation --------------------------------------------------------------------------------------------------- */
+
+static bool is_managed(int32_t type)
+{
+	return type == DEVMAP_MEMORY_DEVICE_PRIVATE || type == DEVMAP_MEMORY_DEVICE_PUBLIC;
+}
+
+static int check_type(const devmap_pagemap_config *config)
+{
+	bool has_callback = config->ops && (config->ops->page_free || config->ops->pages_free);
+
+	switch (config->type) {
+	case DEVMAP_MEMORY_DEVICE_HOST:
+		return has_callback ? -EINVAL : 0;
+	case DEVMAP_MEMORY_DEVICE_PRIVATE:
+		if (!config->ops || !config->ops->page_free || config->backing == DEVMAP_BACKING_RESERVED)
+			return -EINVAL;
+#ifndef DEVMAP_CONFIG_DEVICE_PRIVATE
+		return -EOPNOTSUPP;
+#else
+		return 0;
+#endif
+	case DEVMAP_MEMORY_DEVICE_PUBLIC:
+		if (!config->ops || !config->ops->page_free || config->backing == DEVMAP_BACKING_INACCESSIBLE)
+			return -EINVAL;
+#ifndef DEVMAP_CONFIG_DEVICE_PUBLIC
+		return -EOPNOTSUPP;
+#else
+		return 0;
+#endif
+	default:
+		return -EINVAL;
+	}
+}
+
+static int check_range(const devmap_pagemap_config *config, uint64_t page_size)
+{
+	uintptr_t start = (uintptr_t)config->address;
+
+	if ((page_size & (page_size - 1)) || page_size < UINT64_C(1) << PAGE_SHIFT_MIN ||
+	    page_size > UINT64_C(1) << PAGE_SHIFT_MAX)
+		return -EINVAL;
+	if (config->length == 0 || config->length % page_size)
+		return -EINVAL;
+	switch (config->backing) {
+	case DEVMAP_BACKING_CALLER:
+		return start && start % page_size == 0 && config->length - 1 <= UINTPTR_MAX - start ? 0 : -EINVAL;
+	case DEVMAP_BACKING_RESERVED:
+	case DEVMAP_BACKING_INACCESSIBLE:
+		return start ? -EINVAL : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Memory for the pages' metadata, and after it the touched bitmap. */
+static int metadata_alloc(struct map *map, devmap_altmap *altmap)
+{
+	uint64_t chunks = ((map->public.nr_pages - 1) >> TOUCHED_SHIFT) + 1;
+	uint64_t words = (chunks - 1) / 64 + 1;
+	int result;
+
+	map->metadata_length = map->public.nr_pages * sizeof(devmap_page) + words * sizeof(map->touched[0]);
+	map->altmap = NULL;
+	if (altmap)
+		result = altmap_alloc(map, altmap);
+	else
+		result = os_reserve(map->metadata_length, CACHE_LINE, OS_READ_WRITE, &map->metadata);
+	if (result != 0)
+		return result;
+	map->public.pages = map->metadata;
+	map->touched = (void *)(map->public.pages + map->public.nr_pages);
+	return 0;
+}
+
+static void metadata_free(struct map *map)
+{
+	if (map->altmap)
+		devmap_altmap_free(map->altmap, map->altmap_units);
+	else
+		os_unmap(map->metadata, map->metadata_length);
+}
+
+static int backing_alloc(struct map *map, const devmap_pagemap_config *config, uint64_t page_size)
+{
+	os_access access = config->backing == DEVMAP_BACKING_RESERVED ? OS_READ_WRITE : OS_NO_ACCESS;
+	void *address = config->address;
+	int result = 0;
+
+	if (config->backing != DEVMAP_BACKING_CALLER)
+		result = os_reserve(config->length, page_size, access, &address);
+	map->public.start = (uintptr_t)address;
+	return result;
+}
+
+static void backing_free(struct map *map)
+{
+	if (map->backing != DEVMAP_BACKING_CALLER)
+		os_unmap((void *)map->public.start, map->length);
+}
+
+/* The map's own fields; no other thread sees them before it is live. */
+static void map_init(struct map *map, const devmap_pagemap_config *config, uint64_t page_size)
+{
+	bool managed = is_managed(config->type);
+
+	map->public.page_shift = (uint32_t)__builtin_ctzll(page_size);
+	map->public.nr_pages = config->length / page_size;
+	map->length = config->length;
+	map->backing = config->backing;
+	map->claimable = config->type == DEVMAP_MEMORY_DEVICE_HOST;
+	map->claim = CLAIM_NONE;
+	map->owner = NULL;
+	map->breaks = NULL;
+	if (managed)
+		map->driver_storage = (struct driver){.ops = *config->ops, .data = config->data};
+	/* The callback and its data before the type, the type before the map is live. */
+	atomic_store(&map->driver, managed ? &map->driver_storage : NULL);
+	atomic_store(&map->public.type, config->type);
+}
+
+/* Makes the map known: the gate first, so that no page of a managed map is ever in use without it. */
+static int map_publish(struct map *map, bool managed)
+{
+	int result = managed ? devmap_pagemap_get_ops() : 0;
+
+	if (result != 0)
+		return result;
+	result = lookup_insert(map, map->public.start, map->length);
+	if (result != 0) {
+		if (managed)
+			(void)!devmap_pagemap_put_ops();
+		return result;
+	}
+	stat_gauge_raise(STAT_GAUGE_pagemaps);
+	atomic_store(&map->state, MAP_LIVE);
+	return 0;
+}
+
+static int map_build(struct map *map, const devmap_pagemap_config *config, uint64_t page_size)
+{
+	int result;
+
+	map_init(map, config, page_size);
+	result = backing_alloc(map, config, page_size);
+	if (result != 0)
+		return result;
+	result = metadata_alloc(map, config->altmap);
+	if (result != 0)
+		goto free_backing;
+	result = map_publish(map, is_managed(config->type));
+	if (result != 0)
+		goto free_metadata;
+	return 0;
+
+free_metadata:
+	metadata_free(map);
+free_backing:
+	backing_free(map);
+	return result;
+}
+
+int map_create(const devmap_pagemap_config *config, int file, bool file_exclusive, devmap_pagemap **pgmap)
+{
+	uint64_t page_size, first_page = 0;
+	struct map *map;
+	int result;
+
+	if (!config || !pgmap || config->size != sizeof(*config) || config->reserved != 0)
+		return -EINVAL;
+	page_size = config->page_size ? config->page_size : UINT64_C(1) << PAGE_SHIFT_MIN;
+	result = check_range(config, page_size);
+	if (result == 0)
+		result = check_type(config);
+	if (result == 0 && config->altmap)
+		result = altmap_is_valid(config->altmap) ? altmap_first_page(config, page_size, &first_page) : -EINVAL;
+	if (result != 0)
+		return result;
+
+	map = map_alloc();
+	if (!map)
+		return -ENOMEM;
+	map->file = file;
+	map->file_exclusive = file_exclusive;
+	map->public.first_page = first_page;
+	result = map_build(map, config, page_size);
+	if (result != 0) {
+		map_recycle(map);
+		return result;
+	}
+	*pgmap = &map->public;
+	return 0;
+}
+
+int devmap_memremap_pages(const devmap_pagemap_config *config, devmap_pagemap **map)
+{
+	return map_create(config, OS_NO_FILE, false, map);
+}
+
+/* ---- teardown --------------------------------------------------------------------------------------------------- */
+
+/* Stops new users and makes this thread the one that tears down. */
+static int teardown_begin(struct map *map)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&map->lock);
+	if (atomic_load(&map->state) == MAP_DEAD)
+		result = -ENODEV;
+	else if (map->tearing_down || map->claim == CLAIM_RELEASING)
+		result = -EALREADY;
+	else {
+		map->tearing_down = true;
+		atomic_store(&map->state, MAP_DYING);
+	}
+	pthread_mutex_unlock(&map->lock);
+	return result;
+}
+
+static bool is_unused(void *map)
+{
+	return map_refs(map) == 0;
+}
+
+/* The wait ended early: the map stays closed to new users, for a retry or a resume. */
+static int teardown_abandon(struct map *map, int error, devmap_busy_report *busy)
+{
+	int64_t refs = map_refs(map);
+	uint64_t nr_pages = map->public.nr_pages - map->public.first_page;
+
+	if (busy) {
+		busy->nr_pages = busy_collect(map, map->public.first_page, nr_pages, busy->pages,
+					      busy->pages ? busy->capacity : 0);
+		busy->nr_references = refs > (int64_t)busy->nr_pages ? (uint64_t)refs - busy->nr_pages : 0;
+	}
+	if (refs < 0)
+		fault_report(DEVMAP_FAULT_UNDERFLOW, NULL, 0,
+			     "references on a map dropped that nobody held; the map can't be torn down and leaks");
+	pthread_mutex_lock(&map->lock);
+	map->tearing_down = false;
+	pthread_mutex_unlock(&map->lock);
+	if (error == -ECANCELED)
+		return error;
+	stat_add(STAT_teardown_timeouts, 1);
+	return -EBUSY;
+}
+
+/* Nobody is left: no page in use, no callback running, no reference held, none to come. */
+static void teardown_finish(struct map *map)
+{
+	lookup_remove(map);
+	pthread_mutex_lock(&map->lock);
+	if (map->claim == CLAIM_HELD)
+		claim_end_locked(map);
+	if (is_managed(atomic_load(&map->public.type)))
+		(void)!devmap_pagemap_put_ops();
+	metadata_free(map);
+	backing_free(map);
+	map->tearing_down = false;
+	stat_gauge_lower(STAT_GAUGE_pagemaps);
+	atomic_store(&map->state, MAP_DEAD);
+	pthread_mutex_unlock(&map->lock);
+}
+
+int devmap_memunmap_pages(devmap_pagemap *pgmap, int64_t timeout_ns, const devmap_cancel *cancel,
+			  devmap_busy_report *busy)
+{
+	struct map *map = map_of(pgmap);
+	int result;
+
+	if (!map)
+		return -EINVAL;
+	if (map_in_callback(map))
+		return -EDEADLK;
+	result = teardown_begin(map);
+	if (result != 0)
+		return result;
+	result = wait_until(map, is_unused, map, timeout_ns, cancel);
+	if (result != 0)
+		return teardown_abandon(map, result, busy);
+	teardown_finish(map);
+	return 0;
+}
+
+int devmap_pagemap_resume(devmap_pagemap *pgmap)
+{
+	struct map *map = map_of(pgmap);
+	int result = 0;
+
+	if (!map)
+		return -EINVAL;
+	pthread_mutex_lock(&map->lock);
+	if (atomic_load(&map->state) == MAP_DEAD)
+		result = -ENODEV;
+	else if (map->tearing_down)
+		result = -EALREADY;
+	else
+		atomic_store(&map->state, MAP_LIVE);
+	pthread_mutex_unlock(&map->lock);
+	return result;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+/*
+ * Waiters and wakers meet in a table that outlives every map, so that a waker touches nothing of what it just let go.
+ *
+ * No wake-up is lost: a waiter raises `waiters` and then reads the condition; a waker changes the condition and then
+ * reads `waiters`; all four sequentially consistent, so one of the two sees the other. A waker that sees a waiter moves
+ * `sequence`, which the waiter read before the condition: the waiter either sees the new condition or does not sleep.
+ */
+#define NR_QUEUES 64
+
+struct wait_queue {
+	_Alignas(CACHE_LINE) _Atomic(uint32_t) waiters;
+	_Atomic(uint32_t) sequence;
+};
+
+static struct wait_queue queues[NR_QUEUES];
+
+static struct wait_queue *queue_of(const void *key)
+{
+	/* Fibonacci hashing: the top bits of the product mix all bits of the address. */
+	return &queues[((uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15)) >> 58];
+}
+
+static void queue_wake(struct wait_queue *queue)
+{
+	if (atomic_load(&queue->waiters) == 0)
+		return;
+	atomic_fetch_add(&queue->sequence, 1);
+	os_wake_all(&queue->sequence);
+}
+
+void wake_waiters(const void *key)
+{
+	queue_wake(queue_of(key));
+}
+
+static int64_t deadline_of(int64_t timeout_ns)
+{
+	int64_t now = os_now();
+
+	if (timeout_ns < 0)
+		return -1;
+	return timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+}
+
+int wait_until(const void *key, bool (*done)(void *context), void *context, int64_t timeout_ns,
+	       const devmap_cancel *cancel)
+{
+	struct wait_queue *queue = queue_of(key);
+	int64_t deadline;
+	int result;
+
+	if (done(context))
+		return 0;
+	if (timeout_ns == 0)
+		return cancel && atomic_load(&cancel->cancelled) ? -ECANCELED : -ETIMEDOUT;
+	deadline = deadline_of(timeout_ns);
+	atomic_fetch_add(&queue->waiters, 1);
+	for (bool expired = false;;) {
+		uint32_t sequence = atomic_load(&queue->sequence);
+
+		result = 0;
+		if (done(context))
+			break;
+		result = -ECANCELED;
+		if (cancel && atomic_load(&cancel->cancelled))
+			break;
+		result = -ETIMEDOUT;
+		if (expired)
+			break;
+		expired = !os_wait(&queue->sequence, sequence, deadline);
+	}
+	atomic_fetch_sub(&queue->waiters, 1);
+	return result;
+}
+
+void devmap_cancel_waits(devmap_cancel *cancel)
+{
+	atomic_store(&cancel->cancelled, 1);
+	for (size_t i = 0; i < NR_QUEUES; i++)
+		queue_wake(&queues[i]);
+}
