@@ -24,6 +24,9 @@ size_t os_page_size(void);
 int os_reserve(uint64_t length, uint64_t alignment, os_access access, void **address);
 void os_unmap(void *address, uint64_t length);
 
+/* Gives the memory of a reservation back and keeps the addresses, which read as zeros. */
+void os_discard(void *address, uint64_t length);
+
 /* Nanoseconds of a clock that only goes forward. */
 int64_t os_now(void);
 

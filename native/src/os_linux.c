@@ -59,6 +59,11 @@ void os_unmap(void *address, uint64_t length)
 	munmap(address, length);
 }
 
+void os_discard(void *address, uint64_t length)
+{
+	madvise(address, length, MADV_DONTNEED);
+}
+
 int64_t os_now(void)
 {
 	struct timespec now;

@@ -225,22 +225,13 @@ bool map_in_callback(const struct map *map)
 
 static const struct driver *claim_enter(struct map *map, devmap_idle_frame *frame)
 {
-	struct map_shard *shard = &map->shards[frame->shard];
-	const struct driver *driver;
-
 	/*
 	 * Raise, then look, against a release, which takes the driver away and then reads the counters: all sequentially
 	 * consistent, so either this look finds no driver or the release waits for this callback.
 	 */
-	atomic_fetch_add(&shard->callbacks, 1);
-	driver = atomic_load(&map->driver);
-	if (driver) {
-		frame->counted = 1;
-		return driver;
-	}
-	atomic_fetch_sub(&shard->callbacks, 1);
-	wake_waiters(map);
-	return NULL;
+	atomic_fetch_add(&map->shards[frame->shard].callbacks, 1);
+	frame->counted = 1;
+	return atomic_load(&map->driver);
 }
 
 /* The driver to call for idle pages of the map, in the patch's order: gate, (zone,) type. */
@@ -337,7 +328,8 @@ void devmap_put_page_slow(devmap_page *page, int32_t refcount)
 		idle_edge(page);
 		return;
 	}
-	if (refcount == -1 && ordinary) {
+	/* Memory: what a torn-down map left of a page's metadata looks ordinary, but has none. */
+	if (refcount == -1 && ordinary && page->address) {
 		edge_acquire(page);
 		ordinary_free(page);
 		return;

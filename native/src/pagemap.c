@@ -39,18 +39,6 @@ static void map_recycle(struct map *map)
 	pthread_mutex_unlock(&free_lock);
 }
 
-int devmap_pagemap_free(devmap_pagemap *pgmap)
-{
-	struct map *map = map_of(pgmap);
-
-	if (!map)
-		return 0;
-	if (atomic_load(&map->state) != MAP_DEAD)
-		return -EBUSY;
-	map_recycle(map);
-	return 0;
-}
-
 /* ---- references on a map ---------------------------------------------------------------------------------------- */
 
 int map_enter(struct map *map, uint32_t shard, int64_t n)
@@ -342,11 +330,21 @@ static int metadata_alloc(struct map *map, devmap_altmap *altmap)
 	return 0;
 }
 
-static void metadata_free(struct map *map)
+/*
+ * Gives the metadata's memory back, and keeps its addresses until the handle is freed: what still points to a page finds
+ * it zero-filled, idle and of no map.
+ */
+static void metadata_discard(struct map *map)
 {
 	if (map->altmap)
 		devmap_altmap_free(map->altmap, map->altmap_units);
 	else
+		os_discard(map->metadata, map->metadata_length);
+}
+
+static void metadata_free(struct map *map)
+{
+	if (!map->altmap)
 		os_unmap(map->metadata, map->metadata_length);
 }
 
@@ -423,6 +421,7 @@ static int map_build(struct map *map, const devmap_pagemap_config *config, uint6
 	return 0;
 
 free_metadata:
+	metadata_discard(map);
 	metadata_free(map);
 free_backing:
 	backing_free(map);
@@ -523,7 +522,7 @@ static void teardown_finish(struct map *map)
 		claim_end_locked(map);
 	if (is_managed(atomic_load(&map->public.type)))
 		(void)!devmap_pagemap_put_ops();
-	metadata_free(map);
+	metadata_discard(map);
 	backing_free(map);
 	map->tearing_down = false;
 	stat_gauge_lower(STAT_GAUGE_pagemaps);
@@ -567,4 +566,17 @@ int devmap_pagemap_resume(devmap_pagemap *pgmap)
 		atomic_store(&map->state, MAP_LIVE);
 	pthread_mutex_unlock(&map->lock);
 	return result;
+}
+
+int devmap_pagemap_free(devmap_pagemap *pgmap)
+{
+	struct map *map = map_of(pgmap);
+
+	if (!map)
+		return 0;
+	if (atomic_load(&map->state) != MAP_DEAD)
+		return -EBUSY;
+	metadata_free(map);
+	map_recycle(map);
+	return 0;
 }

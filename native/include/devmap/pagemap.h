@@ -120,7 +120,10 @@ struct devmap_pagemap {
 	DEVMAP_ATOMIC(int32_t) type;
 	/** Logarithm to base 2 of the page size. */
 	uint32_t page_shift;
-	/** Metadata of page 0. Untouched pages are zero-filled: idle, and without their pgmap. */
+	/**
+	 * Metadata of page 0. Untouched pages are zero-filled: idle, and without their pgmap; so are all of them between
+	 * devmap_memunmap_pages() and devmap_pagemap_free(), but for an altmap's, which are gone by then.
+	 */
 	devmap_page *pages;
 	/** Address of page 0. */
 	uintptr_t start;
