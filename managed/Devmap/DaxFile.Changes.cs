@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+using System.Globalization;
+using Devmap.Interop;
+using Devmap.Native;
+
+namespace Devmap;
+
+/// <content>Changes of the file that wait for its readers.</content>
+public sealed unsafe partial class DaxFile
+{
+    private delegate int Change(long timeoutNanoseconds, devmap_cancel* cancel);
+
+    /// <summary>
+    /// Sets the file's length. Growing is in place and waits for nobody; the new bytes read as zeros and take no space until
+    /// they are written. Shrinking keeps new leases off the pages it takes away, from the one with the new end in it, waits
+    /// for those who hold them, and for nobody else. On any failure the file is as it was. Blocks.
+    /// </summary>
+    /// <param name="length">From 0 to <see cref="Capacity"/>.</param>
+    /// <param name="timeout">How long to wait for leases and for other changes.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The length is negative or beyond the capacity, or the timeout negative.</exception>
+    /// <exception cref="PagesBusyException">The pages stayed in use for the timeout.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file is open for reading.</exception>
+    /// <exception cref="IOException">Somebody else changed the file's length, or the system failed.</exception>
+    /// <exception cref="InvalidOperationException">Called from a callback of the file's own driver.</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed, or being disposed.</exception>
+    public void SetLength(long length, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        long old = ValidateLength(length, timeout);
+        Run(SetLengthTo(length), timeout, cancellationToken, "Setting the length", length, old - length);
+    }
+
+    /// <summary>As <see cref="SetLength"/>, without blocking the caller while leases are out.</summary>
+    /// <param name="length">From 0 to <see cref="Capacity"/>.</param>
+    /// <param name="timeout">How long to wait for leases and for other changes.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The length is negative or beyond the capacity, or the timeout negative.</exception>
+    /// <exception cref="PagesBusyException">The pages stayed in use for the timeout.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file is open for reading.</exception>
+    /// <exception cref="IOException">Somebody else changed the file's length, or the system failed.</exception>
+    /// <exception cref="InvalidOperationException">Called from a callback of the file's own driver.</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed, or being disposed.</exception>
+    public Task SetLengthAsync(long length, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        long old = ValidateLength(length, timeout);
+        return RunAsync(SetLengthTo(length), timeout, cancellationToken, "Setting the length", length, old - length);
+    }
+
+    /// <summary>
+    /// Gives the blocks of a range back: it reads as zeros afterwards, and the file's length stays. Waits for those who hold
+    /// pages that the range touches, and for nobody else. On any failure the file is as it was. Blocks.
+    /// </summary>
+    /// <param name="offset">Offset of the first byte.</param>
+    /// <param name="length">Number of bytes, at least 1.</param>
+    /// <param name="timeout">How long to wait for leases and for other changes.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range is not all in the file, or the timeout negative.</exception>
+    /// <exception cref="PagesBusyException">The pages stayed in use for the timeout.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file is open for reading.</exception>
+    /// <exception cref="IOException">Somebody else changed the file's length, or the system failed.</exception>
+    /// <exception cref="PlatformNotSupportedException">The file system cannot punch holes.</exception>
+    /// <exception cref="InvalidOperationException">Called from a callback of the file's own driver.</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed, or being disposed.</exception>
+    public void PunchHole(long offset, long length, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        ValidateHole(offset, length, timeout);
+        Run(Punch(offset, length), timeout, cancellationToken, "Punching a hole", offset, length);
+    }
+
+    /// <summary>As <see cref="PunchHole"/>, without blocking the caller while leases are out.</summary>
+    /// <param name="offset">Offset of the first byte.</param>
+    /// <param name="length">Number of bytes, at least 1.</param>
+    /// <param name="timeout">How long to wait for leases and for other changes.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range is not all in the file, or the timeout negative.</exception>
+    /// <exception cref="PagesBusyException">The pages stayed in use for the timeout.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file is open for reading.</exception>
+    /// <exception cref="IOException">Somebody else changed the file's length, or the system failed.</exception>
+    /// <exception cref="PlatformNotSupportedException">The file system cannot punch holes.</exception>
+    /// <exception cref="InvalidOperationException">Called from a callback of the file's own driver.</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed, or being disposed.</exception>
+    public Task PunchHoleAsync(long offset, long length, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        ValidateHole(offset, length, timeout);
+        return RunAsync(Punch(offset, length), timeout, cancellationToken, "Punching a hole", offset, length);
+    }
+
+    private static void ValidateHole(long offset, long length, TimeSpan timeout)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
+        Timeouts.Validate(timeout);
+    }
+
+    private long ValidateLength(long length, TimeSpan timeout)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        if (length > Capacity)
+            throw new ArgumentOutOfRangeException(nameof(length), length, $"{this} was opened with a capacity of {Capacity} bytes.");
+        Timeouts.Validate(timeout);
+        return Length;
+    }
+
+    private Change SetLengthTo(long length) => (timeout, cancel) =>
+        NativeMethods.devmap_dax_file_set_length(_file, Map.Owner, (ulong)length, timeout, cancel);
+
+    private Change Punch(long offset, long length) => (timeout, cancel) =>
+        NativeMethods.devmap_dax_file_punch_hole(_file, Map.Owner, (ulong)offset, (ulong)length, timeout, cancel);
+
+    private void Run(Change change, TimeSpan timeout, CancellationToken token, string what, long offset, long length)
+    {
+        token.ThrowIfCancellationRequested();
+        Map.ThrowIfDisposed();
+        int result;
+        using (var cancellation = new NativeCancellation(token))
+            result = change(Timeouts.ToNanoseconds(timeout), cancellation.Pointer);
+        GC.KeepAlive(Map);
+        switch (result)
+        {
+            case 0:
+                return;
+            case -NativeError.ETIMEDOUT:
+                throw TimedOut(what, offset, length);
+            case -NativeError.ECANCELED:
+                throw new OperationCanceledException($"{what} of {this} was cancelled; the file is as it was.", token);
+            case -NativeError.ERANGE:
+                throw LeaseError(result, offset, length);
+            default:
+                throw ChangeError(result, what);
+        }
+    }
+
+    /// <summary>Tries at once, and gives the wait a thread of its own if there is something to wait for.</summary>
+    private Task RunAsync(Change change, TimeSpan timeout, CancellationToken token, string what, long offset, long length)
+    {
+        try
+        {
+            Run(change, TimeSpan.Zero, token, what, offset, length);
+            return Task.CompletedTask;
+        }
+        catch (PagesBusyException) when (timeout != TimeSpan.Zero)
+        {
+            return BlockingWait.RunAsync(() => Run(change, timeout, token, what, offset, length), token);
+        }
+        catch (OperationCanceledException) when (token.IsCancellationRequested)
+        {
+            return Task.FromCanceled(token);
+        }
+#pragma warning disable CA1031 // An asynchronous method's errors are its task's.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            return Task.FromException(exception);
+        }
+    }
+
+    private PagesBusyException TimedOut(string what, long offset, long length)
+    {
+        long first = offset / Map.PageSize;
+        long last = Math.Min((offset + Math.Max(length, 1) - 1) / Map.PageSize, Map.PageCount - 1);
+        IReadOnlyList<BusyPage> pages = Map.GetBusyPages(first, last - first + 1, PagesBusyException.MaxNamed, out long total);
+        return new PagesBusyException(string.Create(CultureInfo.InvariantCulture, $"{what} ({offset}) of {this}, a change"), Map, pages, total, 0);
+    }
+
+    private Exception ChangeError(int result, string what) => result switch
+    {
+        -NativeError.ENODEV => Map.LeaseError(result),
+        -NativeError.EACCES => new UnauthorizedAccessException($"{this} is open for reading."),
+        -NativeError.ESTALE => NativeError.Io(result, $"{what} of {this}"),
+        -NativeError.EFBIG or -NativeError.EINVAL => NativeError.Io(result, $"{what} of {this}"),
+        _ => NativeError.Create(result, $"{what} of {this}"),
+    };
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+using System.Diagnostics;
+using Devmap.Interop;
+using Devmap.Native;
+
+namespace Devmap;
+
+public sealed unsafe partial class DevicePageMap
+{
+    /// <summary>
+    /// Tears the map down: takes no new leases, waits until every page is idle and every callback has returned, then gives
+    /// the memory back. A file's map closes its file. Again on a torn-down map it does nothing.
+    /// </summary>
+    /// <exception cref="PagesBusyException">
+    /// Pages stayed in use for the map's dispose timeout. Nothing is torn down, but the map takes no new leases: dispose it
+    /// again when they are back, or <see cref="Resume"/> it.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">Called from one of the map's own callbacks, whose end it would wait for.</exception>
+    public void Dispose() => TearDown(_disposeTimeout);
+
+    /// <summary>As <see cref="Dispose"/>, without blocking the caller while pages are in use.</summary>
+    /// <exception cref="PagesBusyException">As <see cref="Dispose"/>.</exception>
+    /// <exception cref="InvalidOperationException">As <see cref="Dispose"/>.</exception>
+    public ValueTask DisposeAsync()
+    {
+        // Most maps are idle by now: ask once, and give the wait a thread of its own only if there is something to wait for.
+        if (TryTearDown(TimeSpan.Zero, out Exception? error))
+            return ValueTask.CompletedTask;
+        if (error is not PagesBusyException || _disposeTimeout == TimeSpan.Zero)
+            return ValueTask.FromException(error!);
+        return new ValueTask(BlockingWait.RunAsync(() => TearDown(_disposeTimeout)));
+    }
+
+    /// <summary>Reopens a map whose disposal ended in <see cref="PagesBusyException"/>; does nothing to a live one.</summary>
+    /// <exception cref="ObjectDisposedException">The map is torn down.</exception>
+    /// <exception cref="InvalidOperationException">Another thread is tearing it down.</exception>
+    public void Resume()
+    {
+        int result = NativeMethods.devmap_pagemap_resume(_map);
+        GC.KeepAlive(this);
+        if (result != 0)
+            throw LeaseError(result);
+    }
+
+    private void TearDown(TimeSpan timeout)
+    {
+        if (!TryTearDown(timeout, out Exception? error))
+            throw error!;
+    }
+
+    private bool TryTearDown(TimeSpan timeout, out Exception? error)
+    {
+        long started = Stopwatch.GetTimestamp();
+        var busy = new devmap_busy_page[PagesBusyException.MaxNamed];
+        fixed (devmap_busy_page* pages = busy)
+        {
+            var report = new devmap_busy_report { pages = pages, capacity = (ulong)busy.Length };
+            int result = Unmap(Timeouts.ToNanoseconds(timeout), &report);
+
+            // Another thread tears it down and has not finished: nothing to add but to wait for what comes of it.
+            if (result == -NativeError.EALREADY)
+                result = AwaitOther(timeout, started, &report);
+
+            error = result switch
+            {
+                0 or -NativeError.ENODEV => null,
+                -NativeError.EBUSY => new PagesBusyException(
+                    "Disposing", this, ToBusyPages(busy, report.nr_pages), (long)report.nr_pages, (long)report.nr_references),
+                _ => NativeError.Create(result, $"Disposing {this}"),
+            };
+            return error is null;
+        }
+    }
+
+    /// <summary>Waits while another thread's try lasts; then finds the map torn down, or tries.</summary>
+    private int AwaitOther(TimeSpan timeout, long started, devmap_busy_report* report)
+    {
+        var spin = default(SpinWait);
+        int result;
+        do
+        {
+            spin.SpinOnce();
+            result = Unmap(Timeouts.ToNanoseconds(Timeouts.Left(timeout, started)), report);
+        }
+        while (result == -NativeError.EALREADY && Timeouts.Left(timeout, started) != TimeSpan.Zero);
+        return result == -NativeError.EALREADY ? -NativeError.EBUSY : result;
+    }
+
+    /// <summary>One try; the thread that succeeds is the one that detaches the driver.</summary>
+    private int Unmap(long timeout, devmap_busy_report* report)
+    {
+        int result = _file != null
+            ? NativeMethods.devmap_dax_file_close(_file, timeout, null, report)
+            : NativeMethods.devmap_memunmap_pages(_map, timeout, null, report);
+        if (result == 0)
+        {
+            _disposed = true;
+            _self.Free();
+            Detach();
+        }
+
+        GC.KeepAlive(this);
+        return result;
+    }
+
+    private void Detach()
+    {
+        try
+        {
+            Driver?.OnDetached(this);
+        }
+#pragma warning disable CA1031 // A driver that throws here must not leave a map half disposed.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            FaultReporter.ReportDriver(null, exception);
+        }
+    }
+}

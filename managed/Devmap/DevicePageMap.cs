@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Devmap.Interop;
+using Devmap.Native;
+
+namespace Devmap;
+
+/// <summary>
+/// A range of memory split into reference-counted pages, with one type, one driver and one lifetime. All members may be
+/// called from any thread.
+/// </summary>
+/// <remarks>
+/// Dispose it: while it is alive the native side holds on to it, so a map that is only forgotten is never collected.
+/// Disposing waits for every lease; see <see cref="Dispose"/>.
+/// </remarks>
+[SuppressMessage("Usage", "MA0055:Do not use finalizer", Justification = "Frees the handle that late callers may still look at; see below.")]
+public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
+{
+    private readonly devmap_pagemap* _map;
+
+    // The file under the map, or null. Its handle then owns the map's.
+    private readonly devmap_dax_file* _file;
+
+    private readonly TimeSpan _disposeTimeout;
+    private GCHandle _self;
+    private volatile bool _disposed;
+
+    private DevicePageMap(DevicePageMapOptions options)
+    {
+        Driver = options.Driver;
+        PageSize = options.PageSize;
+        _disposeTimeout = options.DisposeTimeout;
+        _self = GCHandle.Alloc(this);
+        var ops = OpsOf(options.Driver);
+        var config = new devmap_pagemap_config
+        {
+            size = (uint)sizeof(devmap_pagemap_config),
+            type = (int)options.Type,
+            backing = (int)BackingOf(options),
+            page_size = (ulong)options.PageSize,
+            address = (void*)options.Address,
+            length = checked((ulong)options.PageCount * (ulong)options.PageSize),
+            ops = options.Driver is null ? null : &ops,
+            data = (void*)GCHandle.ToIntPtr(_self),
+        };
+        devmap_pagemap* map;
+        int result = NativeMethods.devmap_memremap_pages(&config, &map);
+        if (result != 0)
+        {
+            _self.Free();
+            GC.SuppressFinalize(this);
+            throw NativeError.Create(result, string.Create(CultureInfo.InvariantCulture, $"Creating a map of {options.PageCount} pages of {options.PageSize} bytes"));
+        }
+
+        _map = map;
+        PageCount = (long)map->nr_pages;
+        Address = (nint)map->start;
+    }
+
+    /// <summary>Claims an open file's map for <paramref name="driver"/>.</summary>
+    internal DevicePageMap(devmap_dax_file* file, PageDriver? driver, TimeSpan disposeTimeout, string path)
+    {
+        Driver = driver;
+        _file = file;
+        _map = NativeMethods.devmap_dax_file_pagemap(file);
+        _disposeTimeout = disposeTimeout;
+        _self = GCHandle.Alloc(this);
+        PageSize = 1 << (int)_map->page_shift;
+        PageCount = (long)_map->nr_pages;
+        Address = (nint)_map->start;
+        var ops = OpsOf(driver);
+        int result = NativeMethods.devmap_fs_dax_claim(_map, Owner, driver is null ? null : &ops);
+        if (result != 0)
+        {
+            _self.Free();
+            GC.SuppressFinalize(this);
+            throw result == -NativeError.EBUSY
+                ? new IOException($"'{path}' is claimed by another open of it, in this process or another one.")
+                : NativeError.Create(result, $"Claiming '{path}'");
+        }
+    }
+
+    // Between teardown and here the handle answers every late caller that the map is gone; no such caller is left now.
+    ~DevicePageMap()
+    {
+        if (!_disposed)
+            return;
+        if (_file != null)
+            _ = NativeMethods.devmap_dax_file_free(_file);
+        else
+            _ = NativeMethods.devmap_pagemap_free(_map);
+    }
+
+    /// <summary>What the memory is.</summary>
+    public MemoryType Type => (MemoryType)Volatile.Read(ref _map->type);
+
+    /// <summary>Number of pages; of a file's map, those that fit in its capacity.</summary>
+    public long PageCount { get; }
+
+    /// <summary>Bytes a page.</summary>
+    public int PageSize { get; }
+
+    /// <summary>Start of the memory. Whoever reads or writes it holds leases on its pages.</summary>
+    public nint Address { get; }
+
+    /// <summary>Who hears of idle pages.</summary>
+    public PageDriver? Driver { get; }
+
+    /// <summary>Whether the map is torn down. False after a <see cref="Dispose"/> that threw.</summary>
+    public bool IsDisposed => _disposed;
+
+    /// <summary>Whether the memory is a file's that was opened for reading.</summary>
+    internal bool IsReadOnly { get; init; }
+
+    internal devmap_pagemap* Pointer => _map;
+
+    /// <summary>Identifies this object to the native side as owner of the claim; the data of its callbacks.</summary>
+    internal void* Owner => (void*)GCHandle.ToIntPtr(_self);
+
+    /// <summary>A page of the map.</summary>
+    /// <param name="index">From 0 to <see cref="PageCount"/> - 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="index"/> is outside the map.</exception>
+    public DevicePage this[long index]
+    {
+        get
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(index);
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, PageCount);
+            return new DevicePage(this, index);
+        }
+    }
+
+    /// <summary>Splits memory into pages.</summary>
+    /// <param name="options">What to create.</param>
+    /// <exception cref="ArgumentException">The options don't fit together; the message says which.</exception>
+    /// <exception cref="InvalidOperationException">The memory is part of another map.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory, or no address space.</exception>
+    /// <exception cref="PlatformNotSupportedException">The native library was built without the type.</exception>
+    /// <exception cref="DevmapLoadException">The native library could not be loaded.</exception>
+    public static DevicePageMap Create(DevicePageMapOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Validate(options);
+        if (options.Type != MemoryType.DeviceHost)
+        {
+            DevmapLibrary.EnsureFeature(
+                options.Type == MemoryType.DevicePrivate ? devmap_feature.DEVMAP_FEATURE_DEVICE_PRIVATE : devmap_feature.DEVMAP_FEATURE_DEVICE_PUBLIC,
+                $"A map of type {options.Type}");
+        }
+
+        DevmapLibrary.EnsureLoaded();
+        return new DevicePageMap(options);
+    }
+
+    /// <summary>Takes a reference on each of some adjacent pages, on all of them or on none.</summary>
+    /// <param name="firstPage">Index of the first page.</param>
+    /// <param name="pageCount">Number of pages; together at most 2^31 - 1 bytes.</param>
+    /// <returns>The lease; dispose it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The pages are not all in the map, or are too many.</exception>
+    /// <exception cref="ObjectDisposedException">The map is disposed, or being disposed.</exception>
+    /// <exception cref="LayoutBrokenException">Of a file's map: the pages are being truncated or punched.</exception>
+    /// <exception cref="InvalidOperationException">A page's count is saturated.</exception>
+    public PageLease Lease(long firstPage, long pageCount = 1)
+    {
+        int result = TryLeaseCore(firstPage, pageCount, out PageLease? lease);
+        return result == 0 ? lease! : throw LeaseError(result);
+    }
+
+    /// <summary>As <see cref="Lease"/>, but answers false where the pages are being truncated or punched.</summary>
+    /// <param name="firstPage">Index of the first page.</param>
+    /// <param name="pageCount">Number of pages; together at most 2^31 - 1 bytes.</param>
+    /// <param name="lease">The lease; dispose it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The pages are not all in the map, or are too many.</exception>
+    /// <exception cref="ObjectDisposedException">The map is disposed, or being disposed.</exception>
+    /// <exception cref="InvalidOperationException">A page's count is saturated.</exception>
+    public bool TryLease(long firstPage, long pageCount, [NotNullWhen(true)] out PageLease? lease)
+    {
+        int result = TryLeaseCore(firstPage, pageCount, out lease);
+        return result switch
+        {
+            0 => true,
+            -NativeError.EAGAIN => false,
+            _ => throw LeaseError(result),
+        };
+    }
+
+    /// <summary>Finds the page that covers an address of this map.</summary>
+    /// <param name="address">Any address.</param>
+    /// <param name="page">The page.</param>
+    /// <returns>Whether the address is one of this map's.</returns>
+    public bool TryGetPage(nint address, out DevicePage page)
+    {
+        nuint offset = (nuint)address - (nuint)Address;
+        long index = (long)(offset / (nuint)PageSize);
+        bool found = (nuint)address >= (nuint)Address && index < PageCount;
+        page = found ? new DevicePage(this, index) : default;
+        return found;
+    }
+
+    /// <summary>The pages in use, in order: a moment's answer. At most <paramref name="limit"/> of them.</summary>
+    /// <param name="limit">The most pages to name.</param>
+    /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
+    public IReadOnlyList<BusyPage> GetBusyPages(int limit = 1024) => GetBusyPages(0, PageCount, limit, out _);
+
+    /// <summary>The native <c>devmap_pagemap</c>, for native code; valid while this object is not disposed.</summary>
+    public nint DangerousGetHandle() => (nint)_map;
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"{(_file != null ? "file" : "device")} map 0x{Address:x} ({PageCount} pages of {PageSize} bytes)");
+
+    internal long IndexOf(devmap_page* page) => page - _map->pages;
+
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    internal void ThrowIfNotAddressable()
+    {
+        if (Type == MemoryType.DevicePrivate)
+            throw new InvalidOperationException($"The memory of {this} is private to its device: the CPU can't address it.");
+    }
+
+    internal IReadOnlyList<BusyPage> GetBusyPages(long firstPage, long pageCount, int limit, out long total)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(limit);
+        var pages = new devmap_busy_page[limit];
+        ulong found;
+        fixed (devmap_busy_page* pointer = pages)
+        {
+            int result = NativeMethods.devmap_pagemap_busy_pages(_map, (ulong)firstPage, (ulong)pageCount, pointer, (ulong)limit, &found);
+            GC.KeepAlive(this);
+            if (result != 0)
+                throw LeaseError(result);
+        }
+
+        total = (long)found;
+        return ToBusyPages(pages, found);
+    }
+
+    /// <summary>The exception for a native result that says why pages could not be taken.</summary>
+    internal Exception LeaseError(int result) => result switch
+    {
+        -NativeError.ENODEV => new ObjectDisposedException(ToString(), "The map is disposed, or being disposed."),
+        -NativeError.EAGAIN => new LayoutBrokenException(),
+        _ => NativeError.Create(result, $"Leasing pages of {this}"),
+    };
+
+    private static BusyPage[] ToBusyPages(devmap_busy_page[] pages, ulong found)
+    {
+        var busy = new BusyPage[(int)Math.Min(found, (ulong)pages.Length)];
+        for (int i = 0; i < busy.Length; i++)
+            busy[i] = new BusyPage((long)pages[i].index, pages[i].count);
+        return busy;
+    }
+
+    private static devmap_pagemap_ops OpsOf(PageDriver? driver) => new()
+    {
+        page_free = driver is null ? null : DriverCallbacks.PageFree,
+        pages_free = driver is BatchPageDriver ? DriverCallbacks.PagesFree : null,
+    };
+
+    private static devmap_backing BackingOf(DevicePageMapOptions options)
+    {
+        if (options.Address != 0)
+            return devmap_backing.DEVMAP_BACKING_CALLER;
+        return options.Type == MemoryType.DevicePrivate ? devmap_backing.DEVMAP_BACKING_INACCESSIBLE : devmap_backing.DEVMAP_BACKING_RESERVED;
+    }
+
+    private static void Validate(DevicePageMapOptions options)
+    {
+        const string name = nameof(options);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.PageCount, $"{name}.{nameof(options.PageCount)}");
+        PageSizes.Validate(options.PageSize, $"{name}.{nameof(options.PageSize)}");
+        Timeouts.Validate(options.DisposeTimeout, $"{name}.{nameof(options.DisposeTimeout)}");
+        if (options.PageCount > long.MaxValue / options.PageSize)
+            throw new ArgumentOutOfRangeException($"{name}.{nameof(options.PageCount)}", options.PageCount, "The map's length overflows.");
+        if (options.Address % options.PageSize != 0)
+            throw new ArgumentException($"{nameof(options.Address)} 0x{options.Address:x} is not a multiple of {nameof(options.PageSize)} {options.PageSize}.", name);
+        switch (options.Type)
+        {
+            case MemoryType.DeviceHost when options.Driver is not null:
+                throw new ArgumentException($"A map of type {MemoryType.DeviceHost} has no callback, so it takes no {nameof(options.Driver)}.", name);
+            case MemoryType.DeviceHost:
+                break;
+            case MemoryType.DevicePrivate or MemoryType.DevicePublic when options.Driver is null:
+                throw new ArgumentException($"A map of type {options.Type} needs a {nameof(options.Driver)} to tell of its idle pages.", name);
+            case MemoryType.DevicePrivate or MemoryType.DevicePublic:
+                break;
+            case MemoryType.FsDax:
+                throw new ArgumentException($"Maps of type {MemoryType.FsDax} are made by {nameof(DaxFile)}.{nameof(DaxFile.Open)}.", name);
+            default:
+                throw new ArgumentOutOfRangeException($"{name}.{nameof(options.Type)}", options.Type, "Unknown memory type.");
+        }
+    }
+
+    private int TryLeaseCore(long firstPage, long pageCount, out PageLease? lease)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(firstPage);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pageCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(pageCount, int.MaxValue / PageSize);
+        if (firstPage > PageCount - pageCount)
+            throw new ArgumentOutOfRangeException(nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
+        devmap_page* page;
+        int result = NativeMethods.devmap_pagemap_get_pages(_map, (ulong)firstPage, (ulong)pageCount, &page);
+        GC.KeepAlive(this);
+        lease = result == 0
+            ? new PageLease(this, page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: _file == null)
+            : null;
+        return result;
+    }
+}

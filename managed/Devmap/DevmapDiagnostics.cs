@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+using Devmap.Interop;
+using Devmap.Native;
+
+namespace Devmap;
+
+/// <summary>What the library counts, the faults it meets, and how it was loaded. All members may be called from any thread.</summary>
+public static unsafe class DevmapDiagnostics
+{
+    /// <summary>
+    /// Raised for each fault, managed or native, on the thread that met it, possibly inside a lease's dispose. Listeners
+    /// return soon and don't wait for pages; what they throw is counted in <see cref="ListenerExceptions"/>.
+    /// </summary>
+    public static event Action<DevmapFault>? Fault;
+
+    /// <summary>How many exceptions left a listener of <see cref="Fault"/>.</summary>
+    public static long ListenerExceptions => FaultReporter.ListenerExceptions;
+
+    /// <summary>How the native library was found, or why it was not. Does not throw.</summary>
+    public static DevmapLoadReport LoadReport => DevmapLibrary.Report;
+
+    /// <summary>Reads every counter: exact when the threads that change them are quiet, else not of one instant.</summary>
+    /// <exception cref="DevmapLoadException">The native library could not be loaded.</exception>
+    public static DevmapStatistics ReadStatistics()
+    {
+        DevmapLibrary.EnsureLoaded();
+        devmap_stats stats;
+        int result = NativeMethods.devmap_stats_read(&stats, (uint)sizeof(devmap_stats));
+        return result == 0 ? new DevmapStatistics(stats) : throw NativeError.Create(result, "Reading the statistics");
+    }
+
+    internal static void RaiseFault(DevmapFault fault, ref long listenerExceptions)
+    {
+        if (Fault is not { } listeners)
+            return;
+        foreach (Action<DevmapFault> listener in listeners.GetInvocationList().Cast<Action<DevmapFault>>())
+        {
+            try
+            {
+                listener(fault);
+            }
+#pragma warning disable CA1031 // One listener's exception is no other listener's, and no native frame's.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+                Interlocked.Increment(ref listenerExceptions);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+using System.Runtime.InteropServices;
+using Devmap.Interop;
+
+namespace Devmap;
+
+/// <summary>One reading of every counter, since the start of the process; see <see cref="DevmapDiagnostics.ReadStatistics"/>.</summary>
+public sealed record DevmapStatistics
+{
+    internal DevmapStatistics(in devmap_stats stats)
+    {
+        GateHolders = stats.gate_holders;
+        Activations = (long)stats.activations;
+        IdleEdges = (long)stats.idle_edges;
+        IdleEdgesManaged = (long)stats.idle_edges_managed;
+        IdleBatches = (long)stats.idle_batches;
+        RefusedDying = (long)stats.refused_dying;
+        RefusedMarked = (long)stats.refused_marked;
+        TeardownTimeouts = (long)stats.teardown_timeouts;
+        LayoutBreakTimeouts = (long)stats.layout_break_timeouts;
+        LayoutBreakCancels = (long)stats.layout_break_cancels;
+        OverflowFaults = (long)stats.faults_overflow;
+        UnderflowFaults = (long)stats.faults_underflow;
+        UseAfterFreeFaults = (long)stats.faults_use_after_free;
+        ActivationFaults = (long)stats.faults_activation;
+        DriverFaults = (long)stats.faults_driver;
+        PageMaps = Of(stats.pagemaps);
+        OrdinaryPages = Of(stats.ordinary_pages);
+        Claims = Of(stats.claims);
+        LayoutBreaks = Of(stats.layout_breaks);
+        DaxFiles = Of(stats.dax_files);
+    }
+
+    /// <summary>Holders of the gate now.</summary>
+    public long GateHolders { get; }
+
+    /// <summary>Pages that went from idle to in use.</summary>
+    public long Activations { get; }
+
+    /// <summary>Pages that went from in use to idle.</summary>
+    public long IdleEdges { get; }
+
+    /// <summary>Of these, those whose driver was called.</summary>
+    public long IdleEdgesManaged { get; }
+
+    /// <summary>Calls of a <see cref="BatchPageDriver.OnPagesFree"/>, or of a native driver's.</summary>
+    public long IdleBatches { get; }
+
+    /// <summary>Leases refused because the map is being disposed.</summary>
+    public long RefusedDying { get; }
+
+    /// <summary>Leases refused because the pages are being truncated or punched.</summary>
+    public long RefusedMarked { get; }
+
+    /// <summary>Disposals that found pages in use until their timeout.</summary>
+    public long TeardownTimeouts { get; }
+
+    /// <summary>Truncations and holes that found pages in use until their timeout.</summary>
+    public long LayoutBreakTimeouts { get; }
+
+    /// <summary>Truncations and holes that were cancelled.</summary>
+    public long LayoutBreakCancels { get; }
+
+    /// <summary>Faults of kind <see cref="DevmapFaultKind.Overflow"/>.</summary>
+    public long OverflowFaults { get; }
+
+    /// <summary>Faults of kind <see cref="DevmapFaultKind.Underflow"/>.</summary>
+    public long UnderflowFaults { get; }
+
+    /// <summary>Faults of kind <see cref="DevmapFaultKind.UseAfterFree"/>.</summary>
+    public long UseAfterFreeFaults { get; }
+
+    /// <summary>Faults of kind <see cref="DevmapFaultKind.Activation"/>.</summary>
+    public long ActivationFaults { get; }
+
+    /// <summary>Faults of kind <see cref="DevmapFaultKind.Driver"/>.</summary>
+    public long DriverFaults { get; }
+
+    /// <summary>Faults of any kind.</summary>
+    public long Faults => OverflowFaults + UnderflowFaults + UseAfterFreeFaults + ActivationFaults + DriverFaults;
+
+    /// <summary>Page maps that are not torn down.</summary>
+    public Gauge PageMaps { get; }
+
+    /// <summary>Native ordinary pages that are not freed.</summary>
+    public Gauge OrdinaryPages { get; }
+
+    /// <summary>Maps claimed, as by <see cref="DaxFile"/>.</summary>
+    public Gauge Claims { get; }
+
+    /// <summary>Truncations and holes in progress.</summary>
+    public Gauge LayoutBreaks { get; }
+
+    /// <summary>Files mapped.</summary>
+    public Gauge DaxFiles { get; }
+
+    private static Gauge Of(devmap_stats_gauge gauge) => new((long)gauge.total, (long)gauge.current, (long)gauge.peak);
+
+    /// <summary>What goes up and down.</summary>
+    /// <param name="Total">How often it went up.</param>
+    /// <param name="Current">How many there are now.</param>
+    /// <param name="Peak">The most there were at once.</param>
+    [StructLayout(LayoutKind.Auto)]
+    public readonly record struct Gauge(long Total, long Current, long Peak);
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Devmap.Interop;
+
+namespace Devmap.Native;
+
+/// <summary>
+/// What native code calls when pages become idle: static functions that find their map by the <see cref="GCHandle"/> given
+/// as data, and that nothing escapes from.
+/// </summary>
+internal static unsafe class DriverCallbacks
+{
+    public static delegate* unmanaged[Cdecl]<devmap_page*, void*, void> PageFree => &OnPageFree;
+
+    /// <summary>For drivers that are a <see cref="BatchPageDriver"/>.</summary>
+    public static delegate* unmanaged[Cdecl]<devmap_page**, uint, void*, void> PagesFree => &OnPagesFree;
+
+    /// <summary>Calls the driver of a page whose callback is <see cref="PageFree"/>.</summary>
+    public static void Dispatch(devmap_page* page, void* data)
+    {
+        var map = (DevicePageMap)GCHandle.FromIntPtr((nint)data).Target!;
+        CallDriver(map, page);
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void OnPageFree(devmap_page* page, void* data) => Dispatch(page, data);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void OnPagesFree(devmap_page** pages, uint count, void* data)
+    {
+        var map = (DevicePageMap)GCHandle.FromIntPtr((nint)data).Target!;
+        DevicePage[] batch = ArrayPool<DevicePage>.Shared.Rent((int)count);
+        try
+        {
+            for (int i = 0; i < (int)count; i++)
+                batch[i] = new DevicePage(map, map.IndexOf(pages[i]));
+            ((BatchPageDriver)map.Driver!).OnPagesFree(batch.AsSpan(0, (int)count));
+        }
+#pragma warning disable CA1031 // No managed exception crosses a native frame.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            FaultReporter.ReportDriver(pages[0], exception);
+        }
+        finally
+        {
+            ArrayPool<DevicePage>.Shared.Return(batch, clearArray: true);
+        }
+    }
+
+    private static void CallDriver(DevicePageMap map, devmap_page* page)
+    {
+        try
+        {
+            map.Driver!.OnPageFree(new DevicePage(map, map.IndexOf(page)));
+        }
+#pragma warning disable CA1031 // No managed exception crosses a native frame.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            FaultReporter.ReportDriver(page, exception);
+        }
+    }
+}

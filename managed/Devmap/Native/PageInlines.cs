@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
+using Devmap.Interop;
+
+namespace Devmap.Native;
+
+/// <summary>
+/// The header's hot inlines, over the same words, in the order of <c>devmap/page.h</c>; the arguments stand there.
+/// <see cref="Interlocked"/> orders at least as strongly as the C side asks.
+/// </summary>
+internal static unsafe class PageInlines
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static devmap_page* CompoundHead(devmap_page* page)
+    {
+        nuint head = page->compound_head;
+        return (head & 1) != 0 ? (devmap_page*)(head - 1) : page;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int PageCount(devmap_page* page) => unchecked(Volatile.Read(ref CompoundHead(page)->refcount) + 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void GetPageRefs(devmap_page* page, int references)
+    {
+        page = CompoundHead(page);
+        int refcount = Interlocked.Add(ref page->refcount, references);
+        if (refcount <= references)
+            NativeMethods.devmap_get_page_slow(page, unchecked(refcount - references), (uint)references);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void GetPage(devmap_page* page) => GetPageRefs(page, 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PutPageRefs(devmap_page* page, int references)
+    {
+        page = CompoundHead(page);
+        int refcount = Interlocked.Add(ref page->refcount, -references);
+        if (refcount <= 0)
+            PutPageSlow(page, refcount);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PutPage(devmap_page* page) => PutPageRefs(page, 1);
+
+    /// <summary>
+    /// The idle edge without leaving managed code when the driver is managed; the native side opens and closes it, so that
+    /// contracts and counters are the same. Whatever else is at zero or below is the native side's.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void PutPageSlow(devmap_page* page, int refcount)
+    {
+        if (refcount != 0)
+        {
+            NativeMethods.devmap_put_page_slow(page, refcount);
+            return;
+        }
+
+        devmap_idle_frame frame;
+        if (!NativeMethods.devmap_page_idle_begin(page, &frame))
+            return;
+        if (frame.page_free == DriverCallbacks.PageFree)
+            DriverCallbacks.Dispatch(page, frame.data);
+        else if (frame.page_free != null)
+            frame.page_free(page, frame.data);
+        NativeMethods.devmap_page_idle_end(&frame);
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+using System.Buffers;
+using System.ComponentModel;
+using System.Globalization;
+using Devmap.Interop;
+using Devmap.Native;
+
+namespace Devmap;
+
+/// <summary>
+/// References on adjacent pages, and the memory they keep in place. Dispose it; the pages go idle when their last lease is
+/// gone. It works wherever <see cref="Memory{T}"/> does: streams, sockets, pipelines.
+/// </summary>
+/// <remarks>
+/// <para>
+/// One lease may be used by several threads as far as the memory may; <see cref="Dispose()"/> may be called from any thread
+/// and more than once. A span or pointer taken from it is good until it is disposed: a span does not keep its lease alive.
+/// While the memory is pinned, as by a socket's send in progress, a disposed lease keeps its references until the pin ends.
+/// </para>
+/// <para>
+/// There is no finalizer: a lease that is lost without being disposed leaks its references, and the map that it came from
+/// names its pages when it is disposed. That is a fault of the program, but not a use after free.
+/// </para>
+/// </remarks>
+public sealed unsafe class PageLease : MemoryManager<byte>
+{
+    // _state, one word, so that disposing, pinning and sharing are one atomic each:
+    //
+    //     bit 0        disposed: no new pins, shares or spans
+    //     bits 1..31   pins: uses that outlast a dispose
+    //
+    // The references are given back by whoever brings it to "disposed, no pins", which happens once: disposed is never
+    // cleared, and no pin is added after it.
+    private const int Disposed = 1;
+    private const int OnePin = 2;
+
+    private readonly devmap_page* _pages;
+    private readonly byte* _address;
+    private readonly int _length;
+    private readonly int _pageCount;
+    private int _state;
+
+    internal PageLease(DevicePageMap map, devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
+    {
+        Map = map;
+        _pages = pages;
+        _pageCount = pageCount;
+        _address = address;
+        _length = length;
+        IsWritable = isWritable;
+    }
+
+    /// <summary>The map that the pages belong to.</summary>
+    public DevicePageMap Map { get; }
+
+    /// <summary>Index of the first page.</summary>
+    public long FirstPage => Map.IndexOf(_pages);
+
+    /// <summary>Number of pages.</summary>
+    public int PageCount => _pageCount;
+
+    /// <summary>Bytes of memory leased; of a file, what was asked for, which may be less than its pages.</summary>
+    public int Length => _length;
+
+    /// <summary>
+    /// Whether writing is meant: always for a map that is no file's; for a file what
+    /// <see cref="DaxFile.LeaseForWriting"/> returned.
+    /// </summary>
+    public bool IsWritable { get; }
+
+    /// <summary>Whether the lease is disposed.</summary>
+    public bool IsDisposed => (Volatile.Read(ref _state) & Disposed) != 0;
+
+    /// <summary>The memory.</summary>
+    /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The CPU can't address the memory (<see cref="MemoryType.DevicePrivate"/>), or may only read it
+    /// (a file opened for reading): use <see cref="ReadOnlySpan"/>.
+    /// </exception>
+    public Span<byte> Span
+    {
+        get
+        {
+            ThrowIfReadOnly();
+            return GetSpan();
+        }
+    }
+
+    /// <summary>The memory, for reading.</summary>
+    /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
+    /// <exception cref="InvalidOperationException">The CPU can't address it (<see cref="MemoryType.DevicePrivate"/>).</exception>
+    public ReadOnlySpan<byte> ReadOnlySpan => GetSpan();
+
+    /// <summary>The memory. It checks at each use that the lease is not disposed.</summary>
+    /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
+    /// <exception cref="InvalidOperationException">As <see cref="Span"/>: use <see cref="ReadOnlyMemory"/>.</exception>
+    public override Memory<byte> Memory
+    {
+        get
+        {
+            ThrowIfReadOnly();
+            return CheckedMemory;
+        }
+    }
+
+    /// <summary>The memory, for reading. It checks at each use that the lease is not disposed.</summary>
+    /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
+    /// <exception cref="InvalidOperationException">The CPU can't address it (<see cref="MemoryType.DevicePrivate"/>).</exception>
+    public ReadOnlyMemory<byte> ReadOnlyMemory => CheckedMemory;
+
+    private Memory<byte> CheckedMemory
+    {
+        get
+        {
+            _ = GetSpan();
+            return CreateMemory(_length);
+        }
+    }
+
+    /// <summary>Takes a further reference on each page: a second lease of the same memory, with a life of its own.</summary>
+    /// <returns>The lease; dispose it.</returns>
+    /// <exception cref="ObjectDisposedException">This lease is disposed.</exception>
+    public PageLease Share()
+    {
+        // A pin keeps the references that the new ones are taken from, should another thread dispose this lease now.
+        AddPin();
+        for (int i = 0; i < _pageCount; i++)
+            PageInlines.GetPage(&_pages[i]);
+        RemovePin();
+        return new PageLease(Map, _pages, _pageCount, _address, _length, IsWritable);
+    }
+
+    /// <summary>Gives the references back. Again it does nothing.</summary>
+    public void Dispose() => Dispose(disposing: true);
+
+    /// <inheritdoc/>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    public override Span<byte> GetSpan()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Map.ThrowIfNotAddressable();
+        return new Span<byte>(_address, _length);
+    }
+
+    /// <summary>
+    /// Keeps the memory in place until <see cref="Unpin"/>, past a dispose. Native memory does not move; what is pinned is
+    /// its lifetime.
+    /// </summary>
+    /// <param name="elementIndex">Offset in bytes, from 0 to <see cref="Length"/>.</param>
+    /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="elementIndex"/> is outside the lease.</exception>
+    public override MemoryHandle Pin(int elementIndex = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(elementIndex);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(elementIndex, _length);
+        AddPin();
+        return new MemoryHandle(_address + elementIndex, default, this);
+    }
+
+    /// <summary>Ends a pin; <see cref="MemoryHandle.Dispose"/> calls it.</summary>
+    /// <exception cref="InvalidOperationException">There is no pin to end.</exception>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    public override void Unpin() => RemovePin();
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"lease of {_length} bytes in pages {FirstPage} to {FirstPage + _pageCount - 1} of {Map}");
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (Interlocked.Or(ref _state, Disposed) == 0)
+            PutPages();
+    }
+
+    private void AddPin()
+    {
+        int state = Volatile.Read(ref _state);
+        while (true)
+        {
+            ObjectDisposedException.ThrowIf((state & Disposed) != 0, this);
+            int seen = Interlocked.CompareExchange(ref _state, checked(state + OnePin), state);
+            if (seen == state)
+                return;
+            state = seen;
+        }
+    }
+
+    private void RemovePin()
+    {
+        int state = Volatile.Read(ref _state);
+        while (true)
+        {
+            if (state < OnePin)
+                throw new InvalidOperationException("Unpin without a pin.");
+            int seen = Interlocked.CompareExchange(ref _state, state - OnePin, state);
+            if (seen == state)
+                break;
+            state = seen;
+        }
+
+        if (state - OnePin == Disposed)
+            PutPages();
+    }
+
+    private void PutPages()
+    {
+        if (_pageCount == 1)
+            PageInlines.PutPage(_pages);
+        else
+            NativeMethods.devmap_put_pages(_pages, (ulong)_pageCount);
+
+        // The last put lets a waiting teardown go on; the map's metadata stays mapped while its object lives.
+        GC.KeepAlive(Map);
+    }
+
+    private void ThrowIfReadOnly()
+    {
+        if (!IsWritable && Map.IsReadOnly)
+            throw new InvalidOperationException($"The file of {Map} is open for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
+    }
+}

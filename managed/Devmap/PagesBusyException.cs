@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+using System.Globalization;
+using System.Text;
+
+namespace Devmap;
+
+/// <summary>
+/// Pages stayed in use for as long as the caller would wait. Nothing was torn down, truncated or lost: dispose the leases
+/// that hold the pages and try again.
+/// </summary>
+public sealed class PagesBusyException : TimeoutException
+{
+    /// <summary>The most pages that an exception names.</summary>
+    internal const int MaxNamed = 16;
+
+    /// <summary>Creates an exception without pages.</summary>
+    public PagesBusyException()
+        : this("Pages are in use.")
+    {
+    }
+
+    /// <summary>Creates an exception without pages.</summary>
+    /// <param name="message">What was wanted.</param>
+    public PagesBusyException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>Creates an exception without pages.</summary>
+    /// <param name="message">What was wanted.</param>
+    /// <param name="innerException">What led to it.</param>
+    public PagesBusyException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+
+    internal PagesBusyException(string what, DevicePageMap map, IReadOnlyList<BusyPage> pages, long pageCount, long references)
+        : base(Describe(what, map, pages, pageCount, references))
+    {
+        Map = map;
+        Pages = pages;
+        PageCount = pageCount;
+        MapReferences = references;
+    }
+
+    /// <summary>The map whose pages are in use.</summary>
+    public DevicePageMap? Map { get; }
+
+    /// <summary>The first of the pages in use, at most 16 of them.</summary>
+    public IReadOnlyList<BusyPage> Pages { get; } = [];
+
+    /// <summary>How many pages are in use in all.</summary>
+    public long PageCount { get; }
+
+    /// <summary>References on the map itself, as native code and callbacks that still run hold them.</summary>
+    public long MapReferences { get; }
+
+    private static string Describe(string what, DevicePageMap map, IReadOnlyList<BusyPage> pages, long pageCount, long references)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{what} of {map} timed out with {pageCount} pages in use");
+        foreach (var page in pages)
+            text.Append(CultureInfo.InvariantCulture, $"{(page == pages[0] ? ": " : ", ")}{page.Index} (count {page.Count})");
+        if (pageCount > pages.Count)
+            text.Append(CultureInfo.InvariantCulture, $" and {pageCount - pages.Count} more");
+        if (references > 0)
+            text.Append(CultureInfo.InvariantCulture, $", and {references} references on the map itself");
+        return text.Append(". Dispose the leases that hold them and try again.").ToString();
+    }
+}
