@@ -28,7 +28,7 @@ public sealed unsafe partial class DaxFile
     public void SetLength(long length, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         long old = ValidateLength(length, timeout);
-        Run(SetLengthTo(length), timeout, cancellationToken, "Setting the length", length, old - length);
+        Run(SetLengthTo(length), "Setting the length", length, old - length, timeout, cancellationToken);
     }
 
     /// <summary>As <see cref="SetLength"/>, without blocking the caller while leases are out.</summary>
@@ -45,7 +45,7 @@ public sealed unsafe partial class DaxFile
     public Task SetLengthAsync(long length, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         long old = ValidateLength(length, timeout);
-        return RunAsync(SetLengthTo(length), timeout, cancellationToken, "Setting the length", length, old - length);
+        return RunAsync(SetLengthTo(length), "Setting the length", length, old - length, timeout, cancellationToken);
     }
 
     /// <summary>
@@ -67,7 +67,7 @@ public sealed unsafe partial class DaxFile
     public void PunchHole(long offset, long length, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         ValidateHole(offset, length, timeout);
-        Run(Punch(offset, length), timeout, cancellationToken, "Punching a hole", offset, length);
+        Run(Punch(offset, length), "Punching a hole", offset, length, timeout, cancellationToken);
     }
 
     /// <summary>As <see cref="PunchHole"/>, without blocking the caller while leases are out.</summary>
@@ -86,7 +86,7 @@ public sealed unsafe partial class DaxFile
     public Task PunchHoleAsync(long offset, long length, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         ValidateHole(offset, length, timeout);
-        return RunAsync(Punch(offset, length), timeout, cancellationToken, "Punching a hole", offset, length);
+        return RunAsync(Punch(offset, length), "Punching a hole", offset, length, timeout, cancellationToken);
     }
 
     private static void ValidateHole(long offset, long length, TimeSpan timeout)
@@ -111,7 +111,7 @@ public sealed unsafe partial class DaxFile
     private Change Punch(long offset, long length) => (timeout, cancel) =>
         NativeMethods.devmap_dax_file_punch_hole(_file, Map.Owner, (ulong)offset, (ulong)length, timeout, cancel);
 
-    private void Run(Change change, TimeSpan timeout, CancellationToken token, string what, long offset, long length)
+    private void Run(Change change, string what, long offset, long length, TimeSpan timeout, CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
         Map.ThrowIfDisposed();
@@ -135,16 +135,16 @@ public sealed unsafe partial class DaxFile
     }
 
     /// <summary>Tries at once, and gives the wait a thread of its own if there is something to wait for.</summary>
-    private Task RunAsync(Change change, TimeSpan timeout, CancellationToken token, string what, long offset, long length)
+    private Task RunAsync(Change change, string what, long offset, long length, TimeSpan timeout, CancellationToken token)
     {
         try
         {
-            Run(change, TimeSpan.Zero, token, what, offset, length);
+            Run(change, what, offset, length, TimeSpan.Zero, token);
             return Task.CompletedTask;
         }
         catch (PagesBusyException) when (timeout != TimeSpan.Zero)
         {
-            return BlockingWait.RunAsync(() => Run(change, timeout, token, what, offset, length), token);
+            return BlockingWait.RunAsync(() => Run(change, what, offset, length, timeout, token), token);
         }
         catch (OperationCanceledException) when (token.IsCancellationRequested)
         {

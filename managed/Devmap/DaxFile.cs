@@ -86,8 +86,8 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
         var config = new devmap_dax_file_config
         {
             size = (uint)sizeof(devmap_dax_file_config),
-            flags = (uint)((write ? devmap_dax_file_flag.DEVMAP_DAX_FILE_WRITE : 0)
-                | (options.Mode == FileMode.OpenOrCreate ? devmap_dax_file_flag.DEVMAP_DAX_FILE_CREATE : 0)),
+            flags = (uint)((write ? devmap_dax_file_flag.DEVMAP_DAX_FILE_WRITE : default)
+                | (options.Mode == FileMode.OpenOrCreate ? devmap_dax_file_flag.DEVMAP_DAX_FILE_CREATE : default)),
             capacity = (ulong)options.Capacity,
             page_size = (ulong)options.PageSize,
         };
@@ -204,7 +204,8 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
             throw new ArgumentException($"{nameof(options.Mode)} is {options.Mode}; a mapped file is opened by {FileMode.Open} or {FileMode.OpenOrCreate}.", name);
         if (options.Mode == FileMode.OpenOrCreate && options.Access != FileAccess.ReadWrite)
             throw new ArgumentException($"{FileMode.OpenOrCreate} needs {FileAccess.ReadWrite}.", name);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Capacity, $"{name}.{nameof(options.Capacity)}");
+        if (options.Capacity < 0)
+            throw new ArgumentOutOfRangeException(name, options.Capacity, $"{nameof(options.Capacity)} is negative.");
         PageSizes.Validate(options.PageSize, $"{name}.{nameof(options.PageSize)}");
         Timeouts.Validate(options.DisposeTimeout, $"{name}.{nameof(options.DisposeTimeout)}");
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using Devmap.Interop;
 using Devmap.Native;
 
@@ -16,11 +17,13 @@ public sealed unsafe partial class DevicePageMap
     /// again when they are back, or <see cref="Resume"/> it.
     /// </exception>
     /// <exception cref="InvalidOperationException">Called from one of the map's own callbacks, whose end it would wait for.</exception>
+    [SuppressMessage("Usage", "CA1816", Justification = "The finalizer frees what this leaves for late callers.")]
     public void Dispose() => TearDown(_disposeTimeout);
 
     /// <summary>As <see cref="Dispose"/>, without blocking the caller while pages are in use.</summary>
     /// <exception cref="PagesBusyException">As <see cref="Dispose"/>.</exception>
     /// <exception cref="InvalidOperationException">As <see cref="Dispose"/>.</exception>
+    [SuppressMessage("Usage", "CA1816", Justification = "The finalizer frees what this leaves for late callers.")]
     public ValueTask DisposeAsync()
     {
         // Most maps are idle by now: ask once, and give the wait a thread of its own only if there is something to wait for.

@@ -82,7 +82,10 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         }
     }
 
-    // Between teardown and here the handle answers every late caller that the map is gone; no such caller is left now.
+    /// <summary>
+    /// Frees the handle of a map that is torn down. Until here it answered every late caller that the map is gone; no such
+    /// caller is left now.
+    /// </summary>
     ~DevicePageMap()
     {
         if (!_disposed)
@@ -270,11 +273,12 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     private static void Validate(DevicePageMapOptions options)
     {
         const string name = nameof(options);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.PageCount, $"{name}.{nameof(options.PageCount)}");
+        if (options.PageCount <= 0)
+            throw new ArgumentOutOfRangeException(name, options.PageCount, $"{nameof(options.PageCount)} is not positive.");
         PageSizes.Validate(options.PageSize, $"{name}.{nameof(options.PageSize)}");
         Timeouts.Validate(options.DisposeTimeout, $"{name}.{nameof(options.DisposeTimeout)}");
         if (options.PageCount > long.MaxValue / options.PageSize)
-            throw new ArgumentOutOfRangeException($"{name}.{nameof(options.PageCount)}", options.PageCount, "The map's length overflows.");
+            throw new ArgumentOutOfRangeException(name, options.PageCount, $"{nameof(options.PageCount)} times {nameof(options.PageSize)} overflows.");
         if (options.Address % options.PageSize != 0)
             throw new ArgumentException($"{nameof(options.Address)} 0x{options.Address:x} is not a multiple of {nameof(options.PageSize)} {options.PageSize}.", name);
         switch (options.Type)
@@ -290,7 +294,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
             case MemoryType.FsDax:
                 throw new ArgumentException($"Maps of type {MemoryType.FsDax} are made by {nameof(DaxFile)}.{nameof(DaxFile.Open)}.", name);
             default:
-                throw new ArgumentOutOfRangeException($"{name}.{nameof(options.Type)}", options.Type, "Unknown memory type.");
+                throw new ArgumentOutOfRangeException(name, options.Type, $"{nameof(options.Type)} is no memory type.");
         }
     }
 

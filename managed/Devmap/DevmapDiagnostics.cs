@@ -11,7 +11,7 @@ public static unsafe class DevmapDiagnostics
     /// Raised for each fault, managed or native, on the thread that met it, possibly inside a lease's dispose. Listeners
     /// return soon and don't wait for pages; what they throw is counted in <see cref="ListenerExceptions"/>.
     /// </summary>
-    public static event Action<DevmapFault>? Fault;
+    public static event EventHandler<DevmapFaultEventArgs>? Fault;
 
     /// <summary>How many exceptions left a listener of <see cref="Fault"/>.</summary>
     public static long ListenerExceptions => FaultReporter.ListenerExceptions;
@@ -29,15 +29,15 @@ public static unsafe class DevmapDiagnostics
         return result == 0 ? new DevmapStatistics(stats) : throw NativeError.Create(result, "Reading the statistics");
     }
 
-    internal static void RaiseFault(DevmapFault fault, ref long listenerExceptions)
+    internal static void RaiseFault(DevmapFaultEventArgs fault, ref long listenerExceptions)
     {
         if (Fault is not { } listeners)
             return;
-        foreach (Action<DevmapFault> listener in listeners.GetInvocationList().Cast<Action<DevmapFault>>())
+        foreach (EventHandler<DevmapFaultEventArgs> listener in listeners.GetInvocationList().Cast<EventHandler<DevmapFaultEventArgs>>())
         {
             try
             {
-                listener(fault);
+                listener(null, fault);
             }
 #pragma warning disable CA1031 // One listener's exception is no other listener's, and no native frame's.
             catch (Exception)

@@ -3,7 +3,7 @@ using Devmap.Interop;
 
 namespace Devmap;
 
-/// <summary>Kinds of <see cref="DevmapFault"/>.</summary>
+/// <summary>Kinds of <see cref="DevmapFaultEventArgs"/>.</summary>
 public enum DevmapFaultKind
 {
     /// <summary>More than 2^31 - 1 references: the page is saturated, and leaks.</summary>

@@ -223,6 +223,7 @@ bool map_in_callback(const struct map *map)
 	return false;
 }
 
+#ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
 static const struct driver *claim_enter(struct map *map, devmap_idle_frame *frame)
 {
 	/*
@@ -233,6 +234,7 @@ static const struct driver *claim_enter(struct map *map, devmap_idle_frame *fram
 	frame->counted = 1;
 	return atomic_load(&map->driver);
 }
+#endif
 
 /* The driver to call for idle pages of the map, in the patch's order: gate, (zone,) type. */
 static const struct driver *driver_enter(struct map *map, devmap_idle_frame *frame)

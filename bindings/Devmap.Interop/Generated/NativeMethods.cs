@@ -491,7 +491,6 @@ public static unsafe partial class NativeMethods
     public static extern void devmap_put_pages(devmap_page* page, [NativeTypeName("uint64_t")] ulong nr_pages);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-    [SuppressGCTransition]
     public static extern devmap_page* devmap_pagemap_page(devmap_pagemap* map, [NativeTypeName("uint64_t")] ulong index);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]

@@ -12,7 +12,13 @@ namespace Devmap.Native;
 /// </summary>
 internal static unsafe class DriverCallbacks
 {
-    public static delegate* unmanaged[Cdecl]<devmap_page*, void*, void> PageFree => &OnPageFree;
+    /// <summary>
+    /// Kept, so that an idle edge met in managed code can tell a managed driver by it. Should the runtime ever give one
+    /// method two entry points, such an edge would only go the long way, through native code.
+    /// </summary>
+    private static readonly nint s_pageFree = (nint)(delegate* unmanaged[Cdecl]<devmap_page*, void*, void>)&OnPageFree;
+
+    public static delegate* unmanaged[Cdecl]<devmap_page*, void*, void> PageFree => (delegate* unmanaged[Cdecl]<devmap_page*, void*, void>)s_pageFree;
 
     /// <summary>For drivers that are a <see cref="BatchPageDriver"/>.</summary>
     public static delegate* unmanaged[Cdecl]<devmap_page**, uint, void*, void> PagesFree => &OnPagesFree;

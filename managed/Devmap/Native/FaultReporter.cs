@@ -41,7 +41,7 @@ internal static unsafe class FaultReporter
     {
         try
         {
-            var managed = new DevmapFault
+            var managed = new DevmapFaultEventArgs
             {
                 Kind = (DevmapFaultKind)fault->kind,
                 Message = Marshal.PtrToStringUTF8((nint)fault->message) ?? string.Empty,

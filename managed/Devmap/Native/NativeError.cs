@@ -37,8 +37,10 @@ internal static class NativeError
     /// <summary>The exception for <paramref name="result"/>, a negative errno value that <paramref name="what"/> met.</summary>
     public static Exception Create(int result, string what) => -result switch
     {
+#pragma warning disable MA0015 // The native side does not tell which argument.
         EINVAL or ERANGE => new ArgumentException($"{what}: {Describe(result)}"),
-        ENOMEM => new OutOfMemoryException($"{what}: no memory, or no address space for it."),
+#pragma warning restore MA0015
+        ENOMEM => new InsufficientMemoryException($"{what}: no memory, or no address space for it."),
         EAGAIN => new LayoutBrokenException(),
         ETIMEDOUT => new TimeoutException($"{what} timed out."),
         ECANCELED => new OperationCanceledException($"{what} was cancelled."),

@@ -60,7 +60,7 @@ internal static unsafe class PageInlines
         devmap_idle_frame frame;
         if (!NativeMethods.devmap_page_idle_begin(page, &frame))
             return;
-        if (frame.page_free == DriverCallbacks.PageFree)
+        if ((void*)frame.page_free == (void*)DriverCallbacks.PageFree)
             DriverCallbacks.Dispatch(page, frame.data);
         else if (frame.page_free != null)
             frame.page_free(page, frame.data);

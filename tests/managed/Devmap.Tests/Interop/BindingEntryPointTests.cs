@@ -30,7 +30,6 @@ public sealed partial class BindingEntryPointTests
         "devmap_page_idle_begin",
         "devmap_page_index",
         "devmap_pagemap_ops_count",
-        "devmap_pagemap_page",
         "devmap_version",
     ];
 

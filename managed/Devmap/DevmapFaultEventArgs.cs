@@ -2,7 +2,7 @@
 namespace Devmap;
 
 /// <summary>A broken contract that no return value could carry; see <see cref="DevmapDiagnostics.Fault"/>.</summary>
-public sealed record DevmapFault
+public sealed class DevmapFaultEventArgs : EventArgs
 {
     /// <summary>What kind of fault.</summary>
     public required DevmapFaultKind Kind { get; init; }
