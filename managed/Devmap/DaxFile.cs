@@ -34,7 +34,7 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
     /// <summary>The path that the file was opened by.</summary>
     public string Path { get; }
 
-    /// <summary>The pages. Leases by page index reach to <see cref="Capacity"/>, beyond the file's end: prefer <see cref="Lease"/>.</summary>
+    /// <summary>The pages, up to <see cref="Capacity"/>: who uses them, and their driver. Lease them by <see cref="Lease"/>.</summary>
     public DevicePageMap Map { get; }
 
     /// <summary>Bytes in the file, as this object left it.</summary>

@@ -53,40 +53,51 @@ public sealed unsafe partial class DevicePageMap
 
     private bool TryTearDown(TimeSpan timeout, out Exception? error)
     {
-        long started = Stopwatch.GetTimestamp();
-        var busy = new devmap_busy_page[PagesBusyException.MaxNamed];
-        fixed (devmap_busy_page* pages = busy)
+        devmap_busy_page* pages = stackalloc devmap_busy_page[PagesBusyException.MaxNamed];
+        var report = new devmap_busy_report { pages = pages, capacity = PagesBusyException.MaxNamed };
+        int result = UnmapInTurn(timeout, &report);
+        error = result switch
         {
-            var report = new devmap_busy_report { pages = pages, capacity = (ulong)busy.Length };
-            int result = Unmap(Timeouts.ToNanoseconds(timeout), &report);
-
-            // Another thread tears it down and has not finished: nothing to add but to wait for what comes of it.
-            if (result == -NativeError.EALREADY)
-                result = AwaitOther(timeout, started, &report);
-
-            error = result switch
-            {
-                0 or -NativeError.ENODEV => null,
-                -NativeError.EBUSY => new PagesBusyException(
-                    "Disposing", this, ToBusyPages(busy, report.nr_pages), (long)report.nr_pages, (long)report.nr_references),
-                _ => NativeError.Create(result, $"Disposing {this}"),
-            };
-            return error is null;
-        }
+            0 or -NativeError.ENODEV => null,
+            -NativeError.EBUSY => new PagesBusyException(
+                "Disposing",
+                this,
+                ToBusyPages(new ReadOnlySpan<devmap_busy_page>(pages, PagesBusyException.MaxNamed), report.nr_pages),
+                (long)report.nr_pages,
+                (long)report.nr_references),
+            _ => NativeError.Create(result, $"Disposing {this}"),
+        };
+        return error is null;
     }
 
-    /// <summary>Waits while another thread's try lasts; then finds the map torn down, or tries.</summary>
-    private int AwaitOther(TimeSpan timeout, long started, devmap_busy_report* report)
+    /// <summary>Waits while another thread tears the map down, and then finds it done or tries.</summary>
+    private int UnmapInTurn(TimeSpan timeout, devmap_busy_report* report)
     {
-        var spin = default(SpinWait);
-        int result;
-        do
+        long started = Stopwatch.GetTimestamp();
+        if (!_teardown.Wait(TimeSpan.Zero))
         {
-            spin.SpinOnce();
-            result = Unmap(Timeouts.ToNanoseconds(Timeouts.Left(timeout, started)), report);
+            // Asks once out of turn: inside one of the map's own callbacks, waiting for the turn would be waiting for itself.
+            int asked = Unmap(0, report);
+            if (asked is not (-NativeError.EALREADY or -NativeError.EBUSY))
+                return asked;
+            if (!_teardown.Wait(Timeouts.Left(timeout, started)))
+                return -NativeError.EBUSY;
         }
-        while (result == -NativeError.EALREADY && Timeouts.Left(timeout, started) != TimeSpan.Zero);
-        return result == -NativeError.EALREADY ? -NativeError.EBUSY : result;
+
+        try
+        {
+            int result;
+            do
+            {
+                result = Unmap(Timeouts.ToNanoseconds(Timeouts.Left(timeout, started)), report);
+            }
+            while (result == -NativeError.EALREADY); // Met the moment in which another thread asked out of turn.
+            return result;
+        }
+        finally
+        {
+            _teardown.Release();
+        }
     }
 
     /// <summary>One try; the thread that succeeds is the one that detaches the driver.</summary>

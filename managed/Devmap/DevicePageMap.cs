@@ -24,6 +24,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     private readonly devmap_dax_file* _file;
 
     private readonly TimeSpan _disposeTimeout;
+    private readonly SemaphoreSlim _teardown = new(1, 1);
+    private readonly nint _owner;
     private GCHandle _self;
     private volatile bool _disposed;
 
@@ -33,6 +35,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         PageSize = options.PageSize;
         _disposeTimeout = options.DisposeTimeout;
         _self = GCHandle.Alloc(this);
+        _owner = GCHandle.ToIntPtr(_self);
         var ops = OpsOf(options.Driver);
         var config = new devmap_pagemap_config
         {
@@ -43,7 +46,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
             address = (void*)options.Address,
             length = checked((ulong)options.PageCount * (ulong)options.PageSize),
             ops = options.Driver is null ? null : &ops,
-            data = (void*)GCHandle.ToIntPtr(_self),
+            data = Owner,
         };
         devmap_pagemap* map;
         int result = NativeMethods.devmap_memremap_pages(&config, &map);
@@ -67,6 +70,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         _map = NativeMethods.devmap_dax_file_pagemap(file);
         _disposeTimeout = disposeTimeout;
         _self = GCHandle.Alloc(this);
+        _owner = GCHandle.ToIntPtr(_self);
         PageSize = 1 << (int)_map->page_shift;
         PageCount = (long)_map->nr_pages;
         Address = (nint)_map->start;
@@ -120,7 +124,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     internal devmap_pagemap* Pointer => _map;
 
     /// <summary>Identifies this object to the native side as owner of the claim; the data of its callbacks.</summary>
-    internal void* Owner => (void*)GCHandle.ToIntPtr(_self);
+    internal void* Owner => (void*)_owner;
 
     /// <summary>A page of the map.</summary>
     /// <param name="index">From 0 to <see cref="PageCount"/> - 1.</param>
@@ -163,21 +167,23 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     /// <returns>The lease; dispose it.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The pages are not all in the map, or are too many.</exception>
     /// <exception cref="ObjectDisposedException">The map is disposed, or being disposed.</exception>
-    /// <exception cref="LayoutBrokenException">Of a file's map: the pages are being truncated or punched.</exception>
-    /// <exception cref="InvalidOperationException">A page's count is saturated.</exception>
+    /// <exception cref="LayoutBrokenException">The pages' layout is being broken.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A page's count is saturated; or the map is a file's, whose pages are leased by <see cref="DaxFile.Lease"/>.
+    /// </exception>
     public PageLease Lease(long firstPage, long pageCount = 1)
     {
         int result = TryLeaseCore(firstPage, pageCount, out PageLease? lease);
         return result == 0 ? lease! : throw LeaseError(result);
     }
 
-    /// <summary>As <see cref="Lease"/>, but answers false where the pages are being truncated or punched.</summary>
+    /// <summary>As <see cref="Lease"/>, but answers false where the pages' layout is being broken.</summary>
     /// <param name="firstPage">Index of the first page.</param>
     /// <param name="pageCount">Number of pages; together at most 2^31 - 1 bytes.</param>
     /// <param name="lease">The lease; dispose it.</param>
     /// <exception cref="ArgumentOutOfRangeException">The pages are not all in the map, or are too many.</exception>
     /// <exception cref="ObjectDisposedException">The map is disposed, or being disposed.</exception>
-    /// <exception cref="InvalidOperationException">A page's count is saturated.</exception>
+    /// <exception cref="InvalidOperationException">As <see cref="Lease"/>.</exception>
     public bool TryLease(long firstPage, long pageCount, [NotNullWhen(true)] out PageLease? lease)
     {
         int result = TryLeaseCore(firstPage, pageCount, out lease);
@@ -249,7 +255,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         _ => NativeError.Create(result, $"Leasing pages of {this}"),
     };
 
-    private static BusyPage[] ToBusyPages(devmap_busy_page[] pages, ulong found)
+    private static BusyPage[] ToBusyPages(ReadOnlySpan<devmap_busy_page> pages, ulong found)
     {
         var busy = new BusyPage[(int)Math.Min(found, (ulong)pages.Length)];
         for (int i = 0; i < busy.Length; i++)
@@ -305,11 +311,13 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pageCount, int.MaxValue / PageSize);
         if (firstPage > PageCount - pageCount)
             throw new ArgumentOutOfRangeException(nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
+        if (_file != null)
+            throw new InvalidOperationException($"Pages of {this} may lie beyond the file's end: lease them by offset, from their {nameof(DaxFile)}.");
         devmap_page* page;
         int result = NativeMethods.devmap_pagemap_get_pages(_map, (ulong)firstPage, (ulong)pageCount, &page);
         GC.KeepAlive(this);
         lease = result == 0
-            ? new PageLease(this, page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: _file == null)
+            ? new PageLease(this, page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: true)
             : null;
         return result;
     }

@@ -155,22 +155,22 @@ int devmap_dax_file_free(devmap_dax_file *file)
 
 devmap_pagemap *devmap_dax_file_pagemap(devmap_dax_file *file)
 {
-	return file->pgmap;
+	return file ? file->pgmap : NULL;
 }
 
 uint64_t devmap_dax_file_length(const devmap_dax_file *file)
 {
-	return atomic_load(&file->length);
+	return file ? atomic_load(&file->length) : 0;
 }
 
 uint64_t devmap_dax_file_capacity(const devmap_dax_file *file)
 {
-	return file->capacity;
+	return file ? file->capacity : 0;
 }
 
 bool devmap_dax_file_is_dax(const devmap_dax_file *file)
 {
-	return file->dax;
+	return file && file->dax;
 }
 
 /* ---- leases ----------------------------------------------------------------------------------------------------- */

@@ -68,7 +68,7 @@ void claim_end_locked(struct map *map)
 /* Takes the driver away, so that no new callback starts. */
 static int release_begin_locked(struct map *map, const void *owner)
 {
-	if (atomic_load(&map->state) == MAP_DEAD)
+	if (map_is_dead(map))
 		return -ENODEV;
 	if (map->claim == CLAIM_RELEASING || map->tearing_down)
 		return -EALREADY;
@@ -148,7 +148,7 @@ devmap_page *devmap_fs_dax_busy_page(devmap_pagemap *pgmap, uint64_t first_page,
 	struct map *map = map_of(pgmap);
 	uint64_t index;
 
-	if (!map || atomic_load(&map->state) == MAP_DEAD || !map_contains(map, first_page, nr_pages))
+	if (!map || map_is_dead(map) || !map_contains(map, first_page, nr_pages))
 		return NULL;
 	index = map_next_busy(map, first_page, first_page + nr_pages);
 	return index == first_page + nr_pages ? NULL : &pgmap->pages[index];
@@ -226,6 +226,9 @@ void devmap_fs_dax_end_break(devmap_layout_break *layout_break)
 	struct map *map = map_of(layout_break->pgmap);
 	devmap_layout_break **link;
 
+	if (!map)
+		return;
+	layout_break->pgmap = NULL;
 	pthread_mutex_lock(&map->lock);
 	for (link = &map->breaks; *link != layout_break; link = &(*link)->next)
 		continue;

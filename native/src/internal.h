@@ -61,8 +61,12 @@ void fault_report(devmap_fault_kind kind, devmap_page *page, int32_t count, cons
 /* ---- pagemaps (pagemap.c) --------------------------------------------------------------------------------------- */
 
 enum map_state {
-	MAP_DEAD = 0,
+	/* The handle is not in use. */
+	MAP_FREE = 0,
+	/* Torn down; the handle answers late callers. */
+	MAP_DEAD,
 	MAP_LIVE,
+	/* Takes no new users: being torn down, or after a teardown that ended early. */
 	MAP_DYING,
 };
 
@@ -157,6 +161,11 @@ uint64_t map_next_busy(struct map *map, uint64_t first, uint64_t end);
 static inline uint64_t map_index(const struct map *map, const devmap_page *page)
 {
 	return (uint64_t)(page - map->public.pages);
+}
+
+static inline bool map_is_dead(struct map *map)
+{
+	return atomic_load(&map->state) <= MAP_DEAD;
 }
 
 /* Whether [first, first + n) lies among the map's pages. */

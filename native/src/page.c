@@ -126,6 +126,8 @@ int devmap_try_get_page(devmap_page *page)
 	struct map *map;
 	int taken;
 
+	if (!page)
+		return -EINVAL;
 	page = devmap_compound_head(page);
 	map = map_of(devmap_page_pagemap(page));
 	if (!map)

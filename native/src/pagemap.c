@@ -124,7 +124,7 @@ devmap_page *devmap_pagemap_page(devmap_pagemap *pgmap, uint64_t index)
 {
 	struct map *map = map_of(pgmap);
 
-	if (!map || atomic_load(&map->state) == MAP_DEAD || !map_contains(map, index, 1))
+	if (!map || map_is_dead(map) || !map_contains(map, index, 1))
 		return NULL;
 	return map_page(map, index);
 }
@@ -194,7 +194,7 @@ int devmap_pagemap_busy_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64
 
 	if (!map || !nr_busy || (!busy && capacity))
 		return -EINVAL;
-	if (atomic_load(&map->state) == MAP_DEAD)
+	if (map_is_dead(map))
 		return -ENODEV;
 	if (!map_contains(map, first_page, nr_pages))
 		return -ERANGE;
@@ -473,7 +473,7 @@ static int teardown_begin(struct map *map)
 	int result = 0;
 
 	pthread_mutex_lock(&map->lock);
-	if (atomic_load(&map->state) == MAP_DEAD)
+	if (map_is_dead(map))
 		result = -ENODEV;
 	else if (map->tearing_down || map->claim == CLAIM_RELEASING)
 		result = -EALREADY;
@@ -558,7 +558,7 @@ int devmap_pagemap_resume(devmap_pagemap *pgmap)
 	if (!map)
 		return -EINVAL;
 	pthread_mutex_lock(&map->lock);
-	if (atomic_load(&map->state) == MAP_DEAD)
+	if (map_is_dead(map))
 		result = -ENODEV;
 	else if (map->tearing_down)
 		result = -EALREADY;
@@ -571,11 +571,12 @@ int devmap_pagemap_resume(devmap_pagemap *pgmap)
 int devmap_pagemap_free(devmap_pagemap *pgmap)
 {
 	struct map *map = map_of(pgmap);
+	uint32_t dead = MAP_DEAD;
 
 	if (!map)
 		return 0;
-	if (atomic_load(&map->state) != MAP_DEAD)
-		return -EBUSY;
+	if (!atomic_compare_exchange_strong(&map->state, &dead, MAP_FREE))
+		return dead == MAP_FREE ? -EINVAL : -EBUSY;
 	metadata_free(map);
 	map_recycle(map);
 	return 0;

@@ -78,6 +78,8 @@ int wait_until(const void *key, bool (*done)(void *context), void *context, int6
 
 void devmap_cancel_waits(devmap_cancel *cancel)
 {
+	if (!cancel)
+		return;
 	atomic_store(&cancel->cancelled, 1);
 	for (size_t i = 0; i < NR_QUEUES; i++)
 		queue_wake(&queues[i]);

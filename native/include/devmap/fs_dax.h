@@ -69,7 +69,7 @@ typedef struct devmap_layout_break {
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_fs_dax_break_layouts(devmap_pagemap *map, const void *owner, uint64_t first_page,
 	uint64_t nr_pages, int64_t timeout_ns, const devmap_cancel *cancel, devmap_layout_break *layout_break);
 
-/** Opens the range to new users again. Any thread; once for each successful devmap_fs_dax_break_layouts(). */
+/** Opens the range to new users again; does nothing to one that is open again. Any thread. */
 DEVMAP_API void devmap_fs_dax_end_break(devmap_layout_break *layout_break);
 
 #ifdef __cplusplus

@@ -238,7 +238,7 @@ inline DEVMAP_API bool devmap_is_device_public_page(const devmap_page *page)
 /**
  * Takes a reference on a page that the caller may hold none on, activating an idle device page. The caller keeps the
  * page's metadata alive: by a reference on its map, or as the only one who can tear the map down.
- * @return 0; -ENODEV when the map is being torn down, or when an ordinary page was freed; -EAGAIN when the page's
+ * @return 0; -EINVAL for NULL; -ENODEV when the map is being torn down, or when an ordinary page was freed; -EAGAIN when the page's
  *         layout is being broken (fs_dax.h); -EOVERFLOW for a saturated page.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_try_get_page(devmap_page *page);

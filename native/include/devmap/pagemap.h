@@ -210,7 +210,7 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_resume(devmap_pagemap *map);
 /**
  * Gives the handle of a torn-down map back; NULL is fine. Between devmap_memunmap_pages() and this call every function
  * on the handle answers -ENODEV, so that threads that race with the teardown are told, not hurt.
- * @return 0, or -EBUSY with nothing done when the map is not torn down.
+ * @return 0; with nothing done -EBUSY when the map is not torn down, -EINVAL when its handle was given back already.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_free(devmap_pagemap *map);
 
