@@ -68,7 +68,11 @@ has_cmocka() {
 		cc -x c - -lcmocka -o /dev/null 2>/dev/null
 }
 
-# require build|test: installs the Debian packages that are missing for it, or says which they are.
+has_benchmark() {
+	printf '%s\n' '#include <benchmark/benchmark.h>' | c++ -x c++ -E - >/dev/null 2>&1
+}
+
+# require build|test|bench: installs the Debian packages that are missing for it, or says which they are.
 require() {
 	local missing=()
 
@@ -80,6 +84,9 @@ require() {
 		has pkg-config || missing+=(pkg-config)
 		has cc && has_cmocka || missing+=(libcmocka-dev)
 		has_clang || missing+=(clang)
+	fi
+	if [[ $1 == bench ]]; then
+		has cc && has_benchmark || missing+=(libbenchmark-dev)
 	fi
 	((${#missing[@]} > 0)) || return 0
 
@@ -241,14 +248,13 @@ test)
 	run_tests
 	;;
 bench)
-	require build
-	step "configuring release" cmake --preset release || exit 1
-	step "building release" cmake --build --preset release -j "$(nproc)" || exit 1
+	require bench
 	exec tests/benchmarks/run.sh "$@"
 	;;
 pack)
 	require build
 	step "packing InteropShim.sln" dotnet pack InteropShim.sln -c Release -o "$artifacts/packages" || exit 1
+	printf 'the packages are in %s/packages\n' "$artifacts"
 	;;
 generate)
 	require build

@@ -35,8 +35,8 @@
 #endif
 #endif
 
-#define devmap_likely(x) __builtin_expect(!!(x), 1)
-#define devmap_unlikely(x) __builtin_expect(!!(x), 0)
+#define devmap_likely(x) (__builtin_expect(!!(x), 1) != 0)
+#define devmap_unlikely(x) (__builtin_expect(!!(x), 0) != 0)
 
 #ifdef __cplusplus
 extern "C" {

@@ -21,8 +21,13 @@ typedef struct devmap_static_key {
 	DEVMAP_ATOMIC(int32_t) enabled;
 } devmap_static_key;
 
+#ifdef __cplusplus
+#define DEVMAP_DEFINE_STATIC_KEY_TRUE(name) devmap_static_key name = {{1}}
+#define DEVMAP_DEFINE_STATIC_KEY_FALSE(name) devmap_static_key name = {{0}}
+#else
 #define DEVMAP_DEFINE_STATIC_KEY_TRUE(name) devmap_static_key name = {1}
 #define DEVMAP_DEFINE_STATIC_KEY_FALSE(name) devmap_static_key name = {0}
+#endif
 #define DEVMAP_DECLARE_STATIC_KEY(name) extern devmap_static_key name
 
 /* The inlines below, as the binding generator sees them. */
