@@ -220,13 +220,13 @@ static int allocate(devmap_dax_file *file, devmap_page *page, const struct exten
 	os_file_info info;
 	int result;
 
-	if (is_allocated(page, extent->nr_pages))
-		return 0;
 	result = os_file_info_get(file->file, &info);
 	if (result != 0)
 		return result;
 	if (info.length < extent->end)
 		return -ESTALE;
+	if (is_allocated(page, extent->nr_pages))
+		return 0;
 	if (end > length)
 		end = length;
 	result = os_file_allocate(file->file, start, end - start);
@@ -465,21 +465,14 @@ end:
 
 int devmap_dax_file_flush(devmap_dax_file *file, uint64_t offset, uint64_t length)
 {
-	uint32_t shard = this_shard();
-	struct map *map;
-	int result;
-
 	if (!file)
 		return -EINVAL;
-	map = map_of(file->pgmap);
-	result = map_enter(map, shard, 1);
-	if (result != 0)
-		return result;
-	result = -ERANGE;
-	if (is_within(offset, length, atomic_load(&file->length)))
-		result = length ? os_flush((char *)file->base + offset, length, file->dax) : 0;
-	map_exit(map, shard, 1);
-	return result;
+	/* Not only while the file takes new users: the caller's lease keeps it mapped, a closing one too. */
+	if (map_is_dead(map_of(file->pgmap)))
+		return -ENODEV;
+	if (!is_within(offset, length, atomic_load(&file->length)))
+		return -ERANGE;
+	return length ? os_flush((char *)file->base + offset, length, file->dax) : 0;
 }
 
 int devmap_dax_file_check(devmap_dax_file *file)

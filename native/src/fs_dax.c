@@ -115,6 +115,8 @@ int devmap_fs_dax_release(devmap_pagemap *pgmap, const void *owner)
 	pthread_mutex_lock(&map->lock);
 	claim_end_locked(map);
 	pthread_mutex_unlock(&map->lock);
+	/* A teardown waits for the end of a release; the map may be gone. */
+	wake_waiters(map);
 	return 0;
 }
 

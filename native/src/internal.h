@@ -115,7 +115,8 @@ struct map {
 	/* Guards what follows. Never held while waiting or calling a driver. */
 	pthread_mutex_t lock;
 	bool tearing_down;
-	enum map_claim claim;
+	/* An enum map_claim; changed under the lock. */
+	_Atomic(uint32_t) claim;
 	const void *owner;
 	struct driver driver_storage;
 	devmap_layout_break *breaks;

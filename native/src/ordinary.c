@@ -38,18 +38,30 @@ static int refill_locked(uint32_t order)
 	return 0;
 }
 
+static devmap_page *head_unlink_locked(uint32_t order)
+{
+	devmap_page *page = free_heads[order];
+
+	if (page)
+		free_heads[order] = (devmap_page *)(uintptr_t)page->reserved[0];
+	return page;
+}
+
 static int head_pop(uint32_t order, devmap_page **page)
 {
+	devmap_page *head;
 	int result = 0;
 
 	pthread_mutex_lock(&lock);
-	if (!free_heads[order])
-		result = refill_locked(order);
-	if (result == 0) {
-		*page = free_heads[order];
-		free_heads[order] = (devmap_page *)(uintptr_t)(*page)->reserved[0];
-	}
+	do {
+		head = head_unlink_locked(order);
+		if (!head)
+			result = refill_locked(order);
+		/* One that was misused after its last put is saturated, and left out for good. */
+	} while (result == 0 && (!head || atomic_load_explicit(&head->refcount, memory_order_relaxed) != -1));
 	pthread_mutex_unlock(&lock);
+	if (result == 0)
+		*page = head;
 	return result;
 }
 

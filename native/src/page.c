@@ -324,23 +324,24 @@ static void idle_edge(devmap_page *page)
 	devmap_page_idle_end(&frame);
 }
 
-void devmap_put_page_slow(devmap_page *page, int32_t refcount)
+void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 {
 	bool ordinary = !devmap_is_zone_device_page(page);
+	int32_t nr = (int32_t)nr_refs;
 
-	if (refcount == 0) {
+	if (old == nr) {
 		idle_edge(page);
 		return;
 	}
 	/* Memory: what a torn-down map left of a page's metadata looks ordinary, but has none. */
-	if (refcount == -1 && ordinary && page->address) {
+	if (old == nr - 1 && ordinary && page->address) {
 		edge_acquire(page);
 		ordinary_free(page);
 		return;
 	}
 	saturate(page);
-	if (!is_saturated(refcount))
-		fault_report(DEVMAP_FAULT_UNDERFLOW, page, refcount + 1,
+	if (!is_saturated(old))
+		fault_report(DEVMAP_FAULT_UNDERFLOW, page, old - nr + 1,
 			     ordinary ? "a reference dropped that nobody held, or after the page was freed; it is saturated and leaks"
 				      : "a reference dropped that nobody held; the page is saturated and leaks");
 }
@@ -387,7 +388,7 @@ static void batch_put(struct idle_batch *batch, devmap_page *page)
 		return;
 	map = map_of(devmap_page_pagemap(page));
 	if (refs != 1 || !map) {
-		devmap_put_page_slow(page, (int32_t)((uint32_t)refs - 1u));
+		devmap_put_page_slow(page, refs, 1);
 		return;
 	}
 	edge_acquire(page);

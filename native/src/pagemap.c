@@ -386,45 +386,39 @@ static void map_init(struct map *map, const devmap_pagemap_config *config, uint6
 	atomic_store(&map->public.type, config->type);
 }
 
-/* Makes the map known: the gate first, so that no page of a managed map is ever in use without it. */
-static int map_publish(struct map *map, bool managed)
-{
-	int result = managed ? devmap_pagemap_get_ops() : 0;
-
-	if (result != 0)
-		return result;
-	result = lookup_insert(map, map->public.start, map->length);
-	if (result != 0) {
-		if (managed)
-			(void)!devmap_pagemap_put_ops();
-		return result;
-	}
-	stat_gauge_raise(STAT_GAUGE_pagemaps);
-	atomic_store(&map->state, MAP_LIVE);
-	return 0;
-}
-
+/*
+ * The gate is held before the map is live, so that no page of a managed map is ever in use without it; and the range is
+ * this map's before its altmap is written to, which may be part of it.
+ */
 static int map_build(struct map *map, const devmap_pagemap_config *config, uint64_t page_size)
 {
+	bool managed = is_managed(config->type);
 	int result;
 
 	map_init(map, config, page_size);
-	result = backing_alloc(map, config, page_size);
+	result = managed ? devmap_pagemap_get_ops() : 0;
 	if (result != 0)
 		return result;
-	result = metadata_alloc(map, config->altmap);
+	result = backing_alloc(map, config, page_size);
+	if (result != 0)
+		goto put_ops;
+	result = lookup_insert(map, map->public.start, map->length);
 	if (result != 0)
 		goto free_backing;
-	result = map_publish(map, is_managed(config->type));
+	result = metadata_alloc(map, config->altmap);
 	if (result != 0)
-		goto free_metadata;
+		goto remove;
+	stat_gauge_raise(STAT_GAUGE_pagemaps);
+	atomic_store(&map->state, MAP_LIVE);
 	return 0;
 
-free_metadata:
-	metadata_discard(map);
-	metadata_free(map);
+remove:
+	lookup_remove(map);
 free_backing:
 	backing_free(map);
+put_ops:
+	if (managed)
+		(void)!devmap_pagemap_put_ops();
 	return result;
 }
 
@@ -475,7 +469,7 @@ static int teardown_begin(struct map *map)
 	pthread_mutex_lock(&map->lock);
 	if (map_is_dead(map))
 		result = -ENODEV;
-	else if (map->tearing_down || map->claim == CLAIM_RELEASING)
+	else if (map->tearing_down)
 		result = -EALREADY;
 	else {
 		map->tearing_down = true;
@@ -485,9 +479,12 @@ static int teardown_begin(struct map *map)
 	return result;
 }
 
-static bool is_unused(void *map)
+static bool is_unused(void *context)
 {
-	return map_refs(map) == 0;
+	struct map *map = context;
+
+	/* A release that began before ends first; it wakes this one. */
+	return map_refs(map) == 0 && atomic_load(&map->claim) != CLAIM_RELEASING;
 }
 
 /* The wait ended early: the map stays closed to new users, for a retry or a resume. */

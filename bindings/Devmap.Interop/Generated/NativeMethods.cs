@@ -437,7 +437,7 @@ public static unsafe partial class NativeMethods
     public static extern void devmap_get_page_slow(devmap_page* page, [NativeTypeName("int32_t")] int old_refcount, [NativeTypeName("uint32_t")] uint nr_refs);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-    public static extern void devmap_put_page_slow(devmap_page* page, [NativeTypeName("int32_t")] int refcount);
+    public static extern void devmap_put_page_slow(devmap_page* page, [NativeTypeName("int32_t")] int old_refcount, [NativeTypeName("uint32_t")] uint nr_refs);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern devmap_page* devmap_compound_head(devmap_page* page);

@@ -36,9 +36,9 @@ internal static unsafe class PageInlines
     public static void PutPageRefs(devmap_page* page, int references)
     {
         page = CompoundHead(page);
-        int refcount = Interlocked.Add(ref page->refcount, -references);
-        if (refcount <= 0)
-            PutPageSlow(page, refcount);
+        int old = unchecked(Interlocked.Add(ref page->refcount, -references) + references);
+        if (old <= references)
+            PutPageSlow(page, old, references);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -49,11 +49,11 @@ internal static unsafe class PageInlines
     /// contracts and counters are the same. Whatever else is at zero or below is the native side's.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void PutPageSlow(devmap_page* page, int refcount)
+    private static void PutPageSlow(devmap_page* page, int old, int references)
     {
-        if (refcount != 0)
+        if (old != references)
         {
-            NativeMethods.devmap_put_page_slow(page, refcount);
+            NativeMethods.devmap_put_page_slow(page, old, (uint)references);
             return;
         }
 

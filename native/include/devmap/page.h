@@ -72,7 +72,7 @@ typedef struct devmap_idle_frame {
  * are usable by everybody; nothing else calls them.
  */
 DEVMAP_API void devmap_get_page_slow(devmap_page *page, int32_t old_refcount, uint32_t nr_refs);
-DEVMAP_API void devmap_put_page_slow(devmap_page *page, int32_t refcount);
+DEVMAP_API void devmap_put_page_slow(devmap_page *page, int32_t old_refcount, uint32_t nr_refs);
 
 /* The inlines below, as the binding generator sees them. */
 inline DEVMAP_API devmap_page *devmap_compound_head(devmap_page *page);
@@ -165,8 +165,8 @@ inline DEVMAP_API void devmap_put_page_refs(devmap_page *page, uint32_t nr_refs)
 	page = devmap_compound_head(page);
 	/* Release: what was done to the page under this reference happens before the edge, whose half acquires. */
 	old = DEVMAP_STD atomic_fetch_sub_explicit(&page->refcount, (int32_t)nr_refs, DEVMAP_STD memory_order_release);
-	if (devmap_unlikely((int32_t)((uint32_t)old - nr_refs) <= 0))
-		devmap_put_page_slow(page, (int32_t)((uint32_t)old - nr_refs));
+	if (devmap_unlikely(old <= (int32_t)nr_refs))
+		devmap_put_page_slow(page, old, nr_refs);
 }
 
 /** Drops one reference; see devmap_put_page_refs(). */
