@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Spectre.Console;
+
+namespace Devmap.CommandLine.Run;
+
+/// <summary>The verb <c>run</c>.</summary>
+internal static class RunCommand
+{
+    private const int MaxReaders = 1024;
+    private const double MaxSeconds = 1_000_000;
+    private const long MinPageSize = 4096;
+    private const long MaxPageSize = 1 << 30;
+
+    private const string Details = """
+        Managed readers and a native thread lease random pages and verify their checksums; meanwhile the file is truncated to
+        random lengths, which waits for those who hold the pages, grown again and refilled. The table at the end says whether
+        every contract held.
+
+        What holds data is not written to: a given file that is not empty is read, and a copy of it beside it is what is
+        truncated. The copy, and a file that was generated without --file, are deleted at the end. An empty or missing file
+        is filled, and stays.
+
+        Ctrl-C or SIGTERM ends the run early, with the table; a second one kills it.
+
+        Exit status: 0 all contracts held, 1 a contract broke, 2 it could not run.
+        """;
+
+    public static Command Create(IAnsiConsole console, TextWriter error)
+    {
+        RunSettings defaults = new();
+        var file = new Option<string?>("--file") { Description = "The file to run on. Without it, one is generated in the directory for temporary files.", HelpName = "PATH", CustomParser = ParsePath };
+        var readers = new Option<int>("--readers") { Description = $"Concurrent managed readers, 1 to {MaxReaders}.", HelpName = "N", CustomParser = ParseReaders, DefaultValueFactory = _ => defaults.Readers };
+        var seconds = new Option<double>("--seconds") { Description = "How long to run; fractions are fine.", HelpName = "S", CustomParser = ParseSeconds, DefaultValueFactory = _ => defaults.Duration.TotalSeconds };
+        var size = new Option<ByteSize>("--size") { Description = "Bytes to work on, as 4096, 64M or 1GiB; of a given file, the most.", HelpName = "BYTES", CustomParser = ParseSize, DefaultValueFactory = _ => new ByteSize(defaults.Size) };
+        var pageSize = new Option<ByteSize>("--page-size") { Description = "Bytes a page, the unit of leases: a power of two from 4K to 1G.", HelpName = "BYTES", CustomParser = ParsePageSize, DefaultValueFactory = _ => new ByteSize(defaults.PageSize) };
+        var seed = new Option<int?>("--seed") { Description = "Repeats the lengths and contents of a run whose table had this seed.", HelpName = "N", CustomParser = ParseSeed };
+        var command = new DetailedCommand("run", "Reads a file through counted pages while it is truncated and grown under the readers.", Details) { file, readers, seconds, size, pageSize, seed };
+        command.SetAction((parsed, interrupt) =>
+        {
+            var settings = new RunSettings
+            {
+                File = parsed.GetValue(file),
+                Readers = parsed.GetValue(readers),
+                Duration = TimeSpan.FromSeconds(parsed.GetValue(seconds)),
+                Size = parsed.GetValue(size).Bytes,
+                PageSize = (int)parsed.GetValue(pageSize).Bytes,
+            };
+            return RunAsync(parsed.GetValue(seed) is { } given ? settings with { Seed = given } : settings, console, error, interrupt);
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(RunSettings settings, IAnsiConsole console, TextWriter error, CancellationToken interrupt)
+    {
+        RunJob job = await RunJob.OpenAsync(settings).ConfigureAwait(false);
+        await using ConfiguredAsyncDisposable disposing = job.ConfigureAwait(false);
+        console.WriteLine($"Running on {job.Description}, {settings.Readers} managed readers and a native one, for {settings.Duration.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s.");
+        RunReport report = await RunProgress.RunAsync(console, job, interrupt).ConfigureAwait(false);
+        RunTable.Write(console, report);
+        foreach (RunContract broken in report.Contracts.Where(contract => !contract.IsKept))
+            await error.WriteLineAsync($"devmap: broken: {broken.Name}: {broken.Detail}").ConfigureAwait(false);
+        return report.IsSuccess ? ExitStatus.Success : ExitStatus.Broken;
+    }
+
+    private static string? ParsePath(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (text.Length == 0)
+            result.AddError("--file needs a path.");
+        return text;
+    }
+
+    private static int ParseReaders(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (!int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) || value is < 1 or > MaxReaders)
+            result.AddError($"--readers is '{text}'; it takes a whole number from 1 to {MaxReaders}.");
+        return value;
+    }
+
+    private static double ParseSeconds(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || value is not (> 0 and <= MaxSeconds))
+            result.AddError($"--seconds is '{text}'; it takes a number above 0, up to {MaxSeconds.ToString(CultureInfo.InvariantCulture)}.");
+        return value;
+    }
+
+    private static ByteSize ParseSize(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (!ByteSize.TryParse(text, out ByteSize value) || value.Bytes is < 1 or > long.MaxValue - MaxPageSize)
+            result.AddError($"--size is '{text}'; it takes a number of bytes above 0, as 4096, 64M or 1GiB.");
+        return value;
+    }
+
+    private static ByteSize ParsePageSize(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (!ByteSize.TryParse(text, out ByteSize value) || value.Bytes is < MinPageSize or > MaxPageSize || !BitOperations.IsPow2(value.Bytes))
+            result.AddError($"--page-size is '{text}'; it takes a power of two from 4K to 1G.");
+        return value;
+    }
+
+    private static int? ParseSeed(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value))
+            result.AddError($"--seed is '{text}'; it takes a whole number from 0 to {int.MaxValue}.");
+        return value;
+    }
+}
