@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #define DEFAULT_PAGE_SIZE UINT64_C(4096)
+#define MIN_PAGE_SIZE (UINT64_C(1) << PAGE_SHIFT_MIN)
+#define MAX_PAGE_SIZE (UINT64_C(1) << PAGE_SHIFT_MAX)
 #define DEFAULT_CAPACITY (UINT64_C(1) << 30)
 #define DEFAULT_GROWTH 4
 
@@ -21,8 +23,9 @@ struct devmap_dax_file {
 	uint64_t capacity;
 	/* Bytes in the file, as this library left it. Lowered before a truncated range is opened to takers again. */
 	_Atomic(uint64_t) length;
-	/* 1 while a call changes the length or punches a hole. */
-	_Atomic(uint32_t) changing;
+	/* Odd while a call changes the length or punches a hole; moves at the begin and the end of each. */
+	_Atomic(uint64_t) changes;
+	_Atomic(bool) closing;
 	_Atomic(bool) closed;
 };
 
@@ -36,8 +39,11 @@ static int check_config(const devmap_dax_file_config *config)
 		return -EINVAL;
 	if ((config->flags & DEVMAP_DAX_FILE_CREATE) && !(config->flags & DEVMAP_DAX_FILE_WRITE))
 		return -EINVAL;
-	/* The page size's own rules are the pagemap's; this is what the rounding below needs. */
-	return config->page_size & (config->page_size - 1) ? -EINVAL : 0;
+	if (config->page_size == 0)
+		return 0;
+	return config->page_size & (config->page_size - 1) || config->page_size < MIN_PAGE_SIZE || config->page_size > MAX_PAGE_SIZE
+		       ? -EINVAL
+		       : 0;
 }
 
 /* The address space to reserve for a file of @length bytes. */
@@ -66,15 +72,20 @@ static int file_map(devmap_dax_file *file, uint64_t page_size)
 		.page_size = page_size,
 		.length = file->capacity,
 	};
+	struct map_file backing = {
+		.file = file->file,
+		.exclusive = file->write,
+		.length = &file->length,
+		.capacity = file->capacity,
+	};
 	int result;
 
-	result = os_reserve(file->capacity, page_size ? page_size : DEFAULT_PAGE_SIZE, OS_NO_ACCESS, &file->base);
+	result = os_file_map(file->file, file->capacity, page_size ? page_size : DEFAULT_PAGE_SIZE, file->write, &file->base,
+			     &file->dax);
 	if (result != 0)
 		return result;
 	config.address = file->base;
-	result = os_file_map(file->file, file->base, file->capacity, file->write, &file->dax);
-	if (result == 0)
-		result = map_create(&config, file->file, file->write, &file->pgmap);
+	result = map_create(&config, &backing, &file->pgmap);
 	if (result != 0)
 		os_unmap(file->base, file->capacity);
 	return result;
@@ -134,11 +145,13 @@ int devmap_dax_file_close(devmap_dax_file *file, int64_t timeout_ns, const devma
 	/* -ENODEV here: torn down before, by its own handle or by an earlier close. */
 	if (result != 0 && result != -ENODEV)
 		return result;
-	if (atomic_exchange(&file->closed, true))
+	if (atomic_exchange(&file->closing, true))
 		return -ENODEV;
 	os_unmap(file->base, file->capacity);
 	os_file_close(file->file);
 	stat_gauge_lower(STAT_GAUGE_dax_files);
+	/* The last touch: the handle may be freed. */
+	atomic_store(&file->closed, true);
 	return 0;
 }
 
@@ -148,7 +161,7 @@ int devmap_dax_file_free(devmap_dax_file *file)
 		return 0;
 	if (!atomic_load(&file->closed))
 		return -EBUSY;
-	(void)!devmap_pagemap_free(file->pgmap);
+	(void)map_free(map_of(file->pgmap));
 	free(file);
 	return 0;
 }
@@ -295,14 +308,15 @@ struct change {
 	const devmap_cancel *cancel;
 	int64_t deadline;
 	uint32_t shard;
+	bool keeps_claim;
 };
 
 static bool change_is_mine(void *context)
 {
 	devmap_dax_file *file = context;
-	uint32_t none = 0;
+	uint64_t changes = atomic_load(&file->changes);
 
-	return atomic_compare_exchange_strong(&file->changing, &none, 1);
+	return changes % 2 == 0 && atomic_compare_exchange_strong(&file->changes, &changes, changes + 1);
 }
 
 static int64_t time_left(const struct change *change)
@@ -315,14 +329,23 @@ static int64_t time_left(const struct change *change)
 	return left > 0 ? left : 0;
 }
 
-static bool is_owner(struct map *map, const void *owner)
+/* Keeps the owner's claim for the change: a release is refused until it ends. */
+static bool claim_keep(struct map *map, const void *owner)
 {
 	bool held;
 
 	pthread_mutex_lock(&map->lock);
 	held = map->claim == CLAIM_HELD && map->owner == owner;
+	map->nr_changes += held;
 	pthread_mutex_unlock(&map->lock);
 	return held;
+}
+
+static void claim_unkeep(struct map *map)
+{
+	pthread_mutex_lock(&map->lock);
+	map->nr_changes--;
+	pthread_mutex_unlock(&map->lock);
 }
 
 static void change_end(struct change *change)
@@ -330,7 +353,9 @@ static void change_end(struct change *change)
 	devmap_dax_file *file = change->file;
 	struct map *map = map_of(file->pgmap);
 
-	atomic_store(&file->changing, 0);
+	if (change->keeps_claim)
+		claim_unkeep(map);
+	atomic_fetch_add(&file->changes, 1);
 	wake_waiters(file);
 	map_exit(map, change->shard, 1);
 }
@@ -368,7 +393,8 @@ static int change_begin(struct change *change, devmap_dax_file *file, const void
 		map_exit(map, change->shard, 1);
 		return result;
 	}
-	result = is_owner(map, owner) ? check_unchanged(file) : -EPERM;
+	change->keeps_claim = claim_keep(map, owner);
+	result = change->keeps_claim ? check_unchanged(file) : -EPERM;
 	if (result != 0)
 		change_end(change);
 	return result;
@@ -400,11 +426,10 @@ static int shrink(struct change *change, uint64_t length, uint64_t old_length)
 	result = change_break(change, tail.first_page, tail.nr_pages, &layout_break);
 	if (result != 0)
 		return result;
+	forget_allocated(file, tail.first_page, tail.nr_pages);
 	result = os_file_set_length(file->file, length);
-	if (result == 0) {
-		forget_allocated(file, tail.first_page, tail.nr_pages);
+	if (result == 0)
 		atomic_store(&file->length, length);
-	}
 	devmap_fs_dax_end_break(&layout_break);
 	return result;
 }
@@ -452,9 +477,9 @@ int devmap_dax_file_punch_hole(devmap_dax_file *file, const void *owner, uint64_
 	result = change_break(&change, hole.first_page, hole.nr_pages, &layout_break);
 	if (result != 0)
 		goto end;
+	/* Before, since a hole that fails half-way has given blocks back too. */
+	forget_allocated(file, hole.first_page, hole.nr_pages);
 	result = os_file_punch_hole(file->file, offset, length);
-	if (result == 0)
-		forget_allocated(file, hole.first_page, hole.nr_pages);
 	devmap_fs_dax_end_break(&layout_break);
 end:
 	change_end(&change);
@@ -478,7 +503,7 @@ int devmap_dax_file_flush(devmap_dax_file *file, uint64_t offset, uint64_t lengt
 int devmap_dax_file_check(devmap_dax_file *file)
 {
 	uint32_t shard = this_shard();
-	uint64_t length;
+	uint64_t changes;
 	struct map *map;
 	int result;
 
@@ -489,11 +514,11 @@ int devmap_dax_file_check(devmap_dax_file *file)
 	if (result != 0)
 		return result;
 	do {
-		length = atomic_load(&file->length);
+		changes = atomic_load(&file->changes);
 		result = check_unchanged(file);
-		/* A change of ours that was under way or came in between explains a difference, and checks by itself. */
-	} while (result == -ESTALE && length != atomic_load(&file->length));
-	if (result == -ESTALE && atomic_load(&file->changing))
+	} while (result == -ESTALE && changes != atomic_load(&file->changes));
+	/* A change of ours under way explains a difference; it has asked by itself. */
+	if (result == -ESTALE && changes % 2 != 0)
 		result = 0;
 	map_exit(map, shard, 1);
 	return result;

@@ -5,6 +5,28 @@
 
 /* ---- claims ----------------------------------------------------------------------------------------------------- */
 
+/* Takes the lock of the file under the map, if there is one, and learns how long the file is by now. */
+static int file_lock(struct map *map)
+{
+	os_file_info info;
+	int result;
+
+	if (map->file.file == OS_NO_FILE)
+		return 0;
+	result = os_file_lock(map->file.file, map->file.exclusive);
+	if (result != 0)
+		return result;
+	result = os_file_info_get(map->file.file, &info);
+	if (result == 0 && info.length > map->file.capacity)
+		result = -EFBIG;
+	if (result != 0) {
+		os_file_unlock(map->file.file);
+		return result;
+	}
+	atomic_store(map->file.length, info.length);
+	return 0;
+}
+
 static int claim_begin_locked(struct map *map, void *owner, const devmap_pagemap_ops *ops)
 {
 	int result;
@@ -13,24 +35,21 @@ static int claim_begin_locked(struct map *map, void *owner, const devmap_pagemap
 		return -ENODEV;
 	if (map->claim != CLAIM_NONE)
 		return -EBUSY;
-	result = map->file == OS_NO_FILE ? 0 : os_file_lock(map->file, map->file_exclusive);
+	/* The gate first, as the patch: what follows cannot fail half-way, with the type published. */
+	result = gate_hold();
 	if (result != 0)
 		return result;
+	result = file_lock(map);
+	if (result != 0) {
+		gate_end_hold();
+		return result;
+	}
 	/*
-	 * The callback and its data as one pointer, then the type, then the gate. Whoever sees the type (acquire) sees the
-	 * callback; an edge that meets the type before the gate is on is one that went idle before the claim returned.
+	 * The callback and its data as one pointer, then the type: whoever sees the type (acquire) sees the callback.
 	 */
 	map->driver_storage = (struct driver){.ops = ops ? *ops : (devmap_pagemap_ops){0}, .data = owner};
 	atomic_store(&map->driver, &map->driver_storage);
 	atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_FS_DAX);
-	result = devmap_pagemap_get_ops();
-	if (result != 0) {
-		atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_HOST);
-		atomic_store(&map->driver, NULL);
-		if (map->file != OS_NO_FILE)
-			os_file_unlock(map->file);
-		return result;
-	}
 	map->owner = owner;
 	map->claim = CLAIM_HELD;
 	stat_gauge_raise(STAT_GAUGE_claims);
@@ -59,9 +78,9 @@ void claim_end_locked(struct map *map)
 	atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_HOST);
 	map->claim = CLAIM_NONE;
 	map->owner = NULL;
-	if (map->file != OS_NO_FILE)
-		os_file_unlock(map->file);
-	(void)!devmap_pagemap_put_ops();
+	if (map->file.file != OS_NO_FILE)
+		os_file_unlock(map->file.file);
+	gate_end_hold();
 	stat_gauge_lower(STAT_GAUGE_claims);
 }
 
@@ -76,7 +95,7 @@ static int release_begin_locked(struct map *map, const void *owner)
 		return -EINVAL;
 	if (map->owner != owner)
 		return -EPERM;
-	if (map->breaks)
+	if (map->breaks || map->nr_changes)
 		return -EBUSY;
 	map->claim = CLAIM_RELEASING;
 	atomic_store(&map->driver, NULL);
@@ -157,13 +176,19 @@ devmap_page *devmap_fs_dax_busy_page(devmap_pagemap *pgmap, uint64_t first_page,
 }
 
 /* Marks the range. From here on takers through the map see it. */
-static int break_begin_locked(struct map *map, const void *owner, devmap_layout_break *layout_break)
+static int break_begin_locked(struct map *map, const void *owner, uint64_t first_page, uint64_t nr_pages,
+			      devmap_layout_break *layout_break)
 {
 	if (map->claim != CLAIM_HELD || map->owner != owner)
 		return -EPERM;
-	if (is_broken_locked(map, layout_break->first_page, layout_break->nr_pages))
+	if (is_broken_locked(map, first_page, nr_pages))
 		return -EBUSY;
-	layout_break->next = map->breaks;
+	*layout_break = (devmap_layout_break){
+		.pgmap = &map->public,
+		.next = map->breaks,
+		.first_page = first_page,
+		.nr_pages = nr_pages,
+	};
 	map->breaks = layout_break;
 	/* The break's half of the crossed check with takers: the mark, then, in range_is_idle(), `busy`. See busy_enter(). */
 	atomic_fetch_add(&map->nr_breaks, 1);
@@ -206,9 +231,8 @@ int devmap_fs_dax_break_layouts(devmap_pagemap *pgmap, const void *owner, uint64
 		map_exit(map, shard, 1);
 		return -ERANGE;
 	}
-	*layout_break = (devmap_layout_break){.pgmap = pgmap, .first_page = first_page, .nr_pages = nr_pages};
 	pthread_mutex_lock(&map->lock);
-	result = break_begin_locked(map, owner, layout_break);
+	result = break_begin_locked(map, owner, first_page, nr_pages, layout_break);
 	pthread_mutex_unlock(&map->lock);
 	if (result != 0) {
 		map_exit(map, shard, 1);
@@ -225,7 +249,7 @@ int devmap_fs_dax_break_layouts(devmap_pagemap *pgmap, const void *owner, uint64
 
 void devmap_fs_dax_end_break(devmap_layout_break *layout_break)
 {
-	struct map *map = map_of(layout_break->pgmap);
+	struct map *map = layout_break ? map_of(layout_break->pgmap) : NULL;
 	devmap_layout_break **link;
 
 	if (!map)

@@ -5,14 +5,39 @@
 
 DEVMAP_DEFINE_STATIC_KEY_FALSE(devmap_managed_key);
 
-int devmap_pagemap_get_ops(void)
+/*
+ * How many of the key's holds are users'. The key alone is the gate; this only keeps a user's unbalanced put from ending
+ * the hold of a map or a claim. Raised after the key and lowered before it, so it never exceeds the holds that it counts.
+ */
+static devmap_static_key user_holds;
+
+int gate_hold(void)
 {
 	return devmap_static_branch_inc(&devmap_managed_key);
 }
 
+void gate_end_hold(void)
+{
+	(void)!devmap_static_branch_dec(&devmap_managed_key);
+}
+
+int devmap_pagemap_get_ops(void)
+{
+	int result = gate_hold();
+
+	/* Cannot overflow: it is at most the key. */
+	if (result == 0)
+		result = devmap_static_branch_inc(&user_holds);
+	return result;
+}
+
 int devmap_pagemap_put_ops(void)
 {
-	return devmap_static_branch_dec(&devmap_managed_key);
+	int result = devmap_static_branch_dec(&user_holds);
+
+	if (result == 0)
+		gate_end_hold();
+	return result;
 }
 
 int32_t devmap_pagemap_ops_count(void)
@@ -21,6 +46,15 @@ int32_t devmap_pagemap_ops_count(void)
 }
 
 #else
+
+int gate_hold(void)
+{
+	return -EOPNOTSUPP;
+}
+
+void gate_end_hold(void)
+{
+}
 
 int devmap_pagemap_get_ops(void)
 {

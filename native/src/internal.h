@@ -13,6 +13,10 @@
 
 #define CACHE_LINE 64
 
+/* Logarithms to base 2 of the page sizes. */
+#define PAGE_SHIFT_MIN 12
+#define PAGE_SHIFT_MAX 30
+
 /* Pages one bit of a map's touched bitmap stands for: those of one 4 KiB page of metadata. */
 #define TOUCHED_SHIFT 6
 
@@ -53,6 +57,12 @@ void stat_add(enum stat_counter counter, uint64_t n);
 void stat_gauge_raise(enum stat_gauge gauge);
 void stat_gauge_lower(enum stat_gauge gauge);
 
+/* ---- the gate (gate.c) ------------------------------------------------------------------------------------------ */
+
+/* Holds of the library's own, which no unbalanced devmap_pagemap_put_ops() can end. */
+int gate_hold(void);
+void gate_end_hold(void);
+
 /* ---- faults (fault.c) ------------------------------------------------------------------------------------------- */
 
 /* @count as the kernel tells it. */
@@ -82,6 +92,17 @@ struct driver {
 	void *data;
 };
 
+/* The file under a map. */
+struct map_file {
+	/* OS_NO_FILE: there is none. */
+	int file;
+	/* Whether its lock must be exclusive. */
+	bool exclusive;
+	/* Bytes in the file as its owner knows it; read anew when the lock is taken. */
+	_Atomic(uint64_t) *length;
+	uint64_t capacity;
+};
+
 struct map_shard {
 	_Alignas(CACHE_LINE) _Atomic(int64_t) refs;
 	/* Callbacks that run now under a claim. */
@@ -108,9 +129,7 @@ struct map {
 	uint64_t altmap_units;
 	void *metadata;
 	uint64_t metadata_length;
-	/* The file under the map, or OS_NO_FILE; whether its lock must be exclusive. */
-	int file;
-	bool file_exclusive;
+	struct map_file file;
 
 	/* Guards what follows. Never held while waiting or calling a driver. */
 	pthread_mutex_t lock;
@@ -118,6 +137,10 @@ struct map {
 	/* An enum map_claim; changed under the lock. */
 	_Atomic(uint32_t) claim;
 	const void *owner;
+	/* Changes of the file under way, which need the claim. */
+	uint32_t nr_changes;
+	/* References on the map were put that nobody held, and that was reported. */
+	bool underflown;
 	struct driver driver_storage;
 	devmap_layout_break *breaks;
 
@@ -144,8 +167,11 @@ int map_enter(struct map *map, uint32_t shard, int64_t n);
 /* Gives @n references back. The last touch: the map may be gone on return. */
 void map_exit(struct map *map, uint32_t shard, int64_t n);
 
-/* Creates a map over an open file; as devmap_memremap_pages() else. */
-int map_create(const devmap_pagemap_config *config, int file, bool file_exclusive, devmap_pagemap **pgmap);
+/* Creates a map over a file, or over none; as devmap_memremap_pages() else. */
+int map_create(const devmap_pagemap_config *config, const struct map_file *file, devmap_pagemap **pgmap);
+
+/* devmap_pagemap_free() for any map, a file's too. */
+int map_free(struct map *map);
 
 /* Whether a driver's callback of this map runs on this thread. */
 bool map_in_callback(const struct map *map);
@@ -180,6 +206,14 @@ static inline bool map_contains(const struct map *map, uint64_t first, uint64_t 
 /* Takes a reference on a device page, consuming one of the caller's map references if that activates it: 1, or 0 when it
  * was active already, or -EAGAIN, -EOVERFLOW. */
 int page_take(struct map *map, devmap_page *page);
+
+/* In devmap_page.flags: a page of ordinary.c. What has neither this nor a pgmap is no page to take. */
+#define PAGE_ORDINARY 2u
+
+static inline bool page_is_ordinary(devmap_page *page)
+{
+	return atomic_load_explicit(&page->flags, memory_order_relaxed) & PAGE_ORDINARY;
+}
 
 /* Frees an ordinary page (ordinary.c). */
 void ordinary_free(devmap_page *page);

@@ -29,6 +29,7 @@ static int refill_locked(uint32_t order)
 	page = memory;
 	for (uint64_t i = 0; i < chunk; i += pages) {
 		atomic_init(&page[i].refcount, -1);
+		atomic_init(&page[i].flags, PAGE_ORDINARY);
 		page[i].order = order;
 		page[i].reserved[0] = (uintptr_t)free_heads[order];
 		for (uint64_t tail = 1; tail < pages; tail++)
@@ -75,12 +76,13 @@ static void head_push(devmap_page *page)
 
 int devmap_alloc_pages(uint32_t order, devmap_page **page)
 {
-	uint64_t bytes = UINT64_C(1) << (order + ORDINARY_PAGE_SHIFT);
 	devmap_page *head;
+	uint64_t bytes;
 	int result;
 
 	if (!page || order > DEVMAP_MAX_ORDER)
 		return -EINVAL;
+	bytes = UINT64_C(1) << (order + ORDINARY_PAGE_SHIFT);
 	result = head_pop(order, &head);
 	if (result != 0)
 		return result;

@@ -53,8 +53,11 @@ int os_file_punch_hole(int file, uint64_t offset, uint64_t length);
 int os_file_lock(int file, bool exclusive);
 void os_file_unlock(int file);
 
-/* Maps the file over reserved memory, at its start. @dax receives whether it was mapped with MAP_SYNC. */
-int os_file_map(int file, void *address, uint64_t length, bool write, bool *dax);
+/*
+ * Maps the file from its start at an address aligned to @alignment, a power of two, for os_unmap(). @length may reach
+ * beyond its end. @dax receives whether it was mapped with MAP_SYNC.
+ */
+int os_file_map(int file, uint64_t length, uint64_t alignment, bool write, void **address, bool *dax);
 
 /* Makes a mapped range durable; @dax as os_file_map() told. */
 int os_flush(void *address, uint64_t length, bool dax);

@@ -14,6 +14,7 @@
 #include <emmintrin.h>
 #endif
 
+#define HUGE_PAGE (UINT64_C(2) << 20)
 #define NANOSECONDS_PER_SECOND 1000000000
 
 size_t os_page_size(void)
@@ -51,6 +52,9 @@ int os_reserve(uint64_t length, uint64_t alignment, os_access access, void **add
 	if (start + slack > aligned)
 		munmap((void *)(aligned + length), start + slack - aligned);
 	*address = (void *)aligned;
+	/* What is used page by page is not to be taken by the huge page. */
+	if (alignment < HUGE_PAGE)
+		madvise(*address, length, MADV_NOHUGEPAGE);
 	return 0;
 }
 
@@ -176,18 +180,42 @@ void os_file_unlock(int file)
 	fcntl(file, F_OFD_SETLK, &lock);
 }
 
-int os_file_map(int file, void *address, uint64_t length, bool write, bool *dax)
+/* Whether the file can be mapped with MAP_SYNC, which is refused wherever the page cache stands before the medium. */
+static bool is_dax(int file, int access)
+{
+	size_t length = os_page_size();
+	void *probe = mmap(NULL, length, access, MAP_SHARED_VALIDATE | MAP_SYNC, file, 0);
+
+	if (probe == MAP_FAILED)
+		return false;
+	munmap(probe, length);
+	return true;
+}
+
+int os_file_map(int file, uint64_t length, uint64_t alignment, bool write, void **address, bool *dax)
 {
 	int access = protection(write ? OS_READ_WRITE : OS_READ);
+	bool sync = is_dax(file, access);
+	int flags = sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+	void *memory;
+	int result;
 
-	/* MAP_SYNC is refused with EOPNOTSUPP wherever the page cache would stand between the CPU and the medium. */
-	if (mmap(address, length, access, MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, file, 0) != MAP_FAILED) {
-		*dax = true;
-		return 0;
+	if (alignment <= os_page_size()) {
+		memory = mmap(NULL, length, access, flags, file, 0);
+	} else {
+		result = os_reserve(length, alignment, OS_NO_ACCESS, &memory);
+		if (result != 0)
+			return result;
+		/*
+		 * MAP_FIXED unmaps the reservation before the file system has a say. Should it refuse, the addresses may be
+		 * another thread's by now, and are not unmapped; that it refuses is unlikely after the probe.
+		 */
+		memory = mmap(memory, length, access, flags | MAP_FIXED, file, 0);
 	}
-	if (mmap(address, length, access, MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED)
+	if (memory == MAP_FAILED)
 		return -errno;
-	*dax = false;
+	*address = memory;
+	*dax = sync;
 	return 0;
 }
 

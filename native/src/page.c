@@ -41,6 +41,26 @@ static int overflow(devmap_page *page, int32_t refcount)
 	return -EOVERFLOW;
 }
 
+/* ---- callbacks on this thread ------------------------------------------------------------------------------------ */
+
+/* Idle pages of one map on their way to its driver. Their map references are still held. */
+struct idle_batch {
+	struct map *map;
+	uint32_t n;
+	devmap_page *pages[DEVMAP_IDLE_BATCH];
+};
+
+/* The callbacks that run on this thread, innermost first. A batch's frame has no page, and the batch as data. */
+static _Thread_local devmap_idle_frame *innermost __attribute__((tls_model("initial-exec")));
+
+bool map_in_callback(const struct map *map)
+{
+	for (const devmap_idle_frame *frame = innermost; frame; frame = frame->outer)
+		if (frame->pgmap == &map->public)
+			return true;
+	return false;
+}
+
 /* ---- activation ------------------------------------------------------------------------------------------------- */
 
 /* Ends an activation, or an attempt at one, as far as layout breaks are concerned. */
@@ -73,11 +93,12 @@ int page_take(struct map *map, devmap_page *page)
 	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
 
 	/*
+	 * The first look at the mark keeps newcomers from raising `busy` under a break, which waits for it to fall.
 	 * A page in use: whoever activated it keeps `busy` raised until its idle edge, which cannot come while the reference
-	 * taken here lasts. So a break waits for it without a second look; the mark only keeps newcomers out.
+	 * taken here lasts. So a break waits for it without a second look.
 	 * Acquire, with the release of the activation below: what a layout break did before is visible through either.
 	 */
-	if (refs > 0 && map->claimable && atomic_load(&map->nr_breaks) != 0 && layout_is_broken(map, map_index(map, page)))
+	if (map->claimable && atomic_load(&map->nr_breaks) != 0 && layout_is_broken(map, map_index(map, page)))
 		return -EAGAIN;
 	while (refs > 0 && refs < INT32_MAX) {
 		if (atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
@@ -131,7 +152,7 @@ int devmap_try_get_page(devmap_page *page)
 	page = devmap_compound_head(page);
 	map = map_of(devmap_page_pagemap(page));
 	if (!map)
-		return try_get_ordinary(page);
+		return page_is_ordinary(page) ? try_get_ordinary(page) : -ENODEV;
 	taken = map_enter(map, shard, 1);
 	if (taken != 0)
 		return count_refusal(taken);
@@ -177,11 +198,39 @@ int devmap_pagemap_get_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_
 	return 0;
 }
 
-/* The driver took an idle page from its free list with get_page: the count is raised, the rest is not. */
+static bool batch_holds(const struct idle_batch *batch, const devmap_page *page)
+{
+	for (uint32_t i = 0; i < batch->n; i++)
+		if (batch->pages[i] == page)
+			return true;
+	return false;
+}
+
+/* Whether a callback that was given this page runs on this thread. */
+static bool in_callback_of(const devmap_page *page)
+{
+	for (const devmap_idle_frame *frame = innermost; frame; frame = frame->outer)
+		if (frame->page == page || (!frame->page && batch_holds(frame->data, page)))
+			return true;
+	return false;
+}
+
+/* The driver took an idle page with get_page: the count is raised, the rest is not. */
 static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 {
 	uint32_t shard = this_shard();
 
+	/*
+	 * Inside the page's callback its edge holds the map and `busy` until it ends, in this thread's shard and after this:
+	 * both pass on to the new activation, and no teardown or break can slip in between. So this cannot fail.
+	 */
+	if (in_callback_of(page)) {
+		atomic_fetch_add(&map->shards[shard].refs, 1);
+		if (map->claimable)
+			atomic_fetch_add(&page->busy, 1);
+		stat_add(STAT_activations, 1);
+		return;
+	}
 	if (map_enter(map, shard, 1) == 0) {
 		if (!map->claimable || busy_enter(map, page)) {
 			stat_add(STAT_activations, 1);
@@ -189,41 +238,35 @@ static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 		}
 		map_exit(map, shard, 1);
 	}
+	/* The raised count may have let others take the page since, so it cannot be lowered again. */
+	saturate(page);
 	fault_report(DEVMAP_FAULT_ACTIVATION, page, (int32_t)nr_refs + 1,
-		     "get_page on an idle page whose map takes no new users; the reference is taken back");
-	atomic_fetch_sub_explicit(&page->refcount, (int32_t)nr_refs, memory_order_relaxed);
+		     "get_page on an idle page whose map takes no new users; the page is saturated and leaks");
 }
 
 void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 {
 	struct map *map = map_of(devmap_page_pagemap(page));
 
-	if (old == 0 && (int32_t)nr_refs > 0) {
-		/* An ordinary page at 0 has its one reference, and now more. */
-		if (map)
-			activate_taken(map, page, nr_refs);
+	if (nr_refs == 0)
+		return;
+	if (old == 0 && map) {
+		activate_taken(map, page, nr_refs);
 		return;
 	}
-	if (!map && old == -1) {
+	/* An ordinary page at 0 has its one reference, and now more. */
+	if (old == 0 && page_is_ordinary(page))
+		return;
+	if (old == 0 || (old == -1 && !map)) {
 		saturate(page);
-		fault_report(DEVMAP_FAULT_USE_AFTER_FREE, page, 0, "a reference taken on a page that was freed");
+		fault_report(DEVMAP_FAULT_USE_AFTER_FREE, page, old + 1,
+			     "a reference taken on a page that was freed, or whose map is torn down or never handed it out");
 		return;
 	}
 	overflow(page, old);
 }
 
 /* ---- the idle edge ---------------------------------------------------------------------------------------------- */
-
-/* The callbacks that run on this thread, innermost first. */
-static _Thread_local devmap_idle_frame *innermost __attribute__((tls_model("initial-exec")));
-
-bool map_in_callback(const struct map *map)
-{
-	for (const devmap_idle_frame *frame = innermost; frame; frame = frame->outer)
-		if (frame->pgmap == &map->public)
-			return true;
-	return false;
-}
 
 #ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
 static const struct driver *claim_enter(struct map *map, devmap_idle_frame *frame)
@@ -329,12 +372,14 @@ void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 	bool ordinary = !devmap_is_zone_device_page(page);
 	int32_t nr = (int32_t)nr_refs;
 
+	if (nr_refs == 0)
+		return;
 	if (old == nr) {
 		idle_edge(page);
 		return;
 	}
-	/* Memory: what a torn-down map left of a page's metadata looks ordinary, but has none. */
-	if (old == nr - 1 && ordinary && page->address) {
+	/* Without the flag it is what a torn-down map left of a page. */
+	if (old == nr - 1 && ordinary && page_is_ordinary(page)) {
 		edge_acquire(page);
 		ordinary_free(page);
 		return;
@@ -348,13 +393,6 @@ void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 
 /* ---- many pages ------------------------------------------------------------------------------------------------- */
 
-/* Idle pages of one map on their way to its driver. Their map references are still held. */
-struct idle_batch {
-	struct map *map;
-	uint32_t n;
-	devmap_page *pages[DEVMAP_IDLE_BATCH];
-};
-
 static void batch_flush(struct idle_batch *batch)
 {
 	const struct driver *driver;
@@ -364,6 +402,7 @@ static void batch_flush(struct idle_batch *batch)
 		return;
 	stat_add(STAT_idle_edges, batch->n);
 	driver = edge_begin(batch->map, &frame);
+	frame.data = batch;
 	if (driver && driver->ops.page_free)
 		stat_add(STAT_idle_edges_managed, batch->n);
 	if (driver && driver->ops.pages_free) {
@@ -404,7 +443,7 @@ void devmap_release_pages(devmap_page **pages, uint64_t nr_pages)
 
 	batch.map = NULL;
 	batch.n = 0;
-	for (uint64_t i = 0; i < nr_pages; i++)
+	for (uint64_t i = 0; pages && i < nr_pages; i++)
 		if (pages[i])
 			batch_put(&batch, pages[i]);
 	batch_flush(&batch);

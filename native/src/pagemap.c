@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 
-#define PAGE_SHIFT_MIN 12
-#define PAGE_SHIFT_MAX 30
-
 /* ---- handles ---------------------------------------------------------------------------------------------------- */
 
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -94,7 +91,11 @@ devmap_pagemap *devmap_get_pagemap(const void *address, devmap_pagemap *cached)
 
 void devmap_put_pagemap(devmap_pagemap *pgmap)
 {
-	if (pgmap)
+	if (!pgmap)
+		return;
+	if (map_is_dead(map_of(pgmap)))
+		fault_report(DEVMAP_FAULT_UNDERFLOW, NULL, 0, "a reference put on a map that is torn down");
+	else
 		map_exit(map_of(pgmap), this_shard(), 1);
 }
 
@@ -206,23 +207,25 @@ int devmap_pagemap_busy_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64
 
 uint64_t devmap_altmap_offset(const devmap_altmap *altmap)
 {
-	return altmap->reserve + altmap->free;
+	return altmap ? altmap->reserve + altmap->free : 0;
 }
 
 void devmap_altmap_free(devmap_altmap *altmap, uint64_t nr_units)
 {
-	altmap->alloc -= nr_units < altmap->alloc ? nr_units : altmap->alloc;
+	if (altmap)
+		altmap->alloc -= nr_units < altmap->alloc ? nr_units : altmap->alloc;
 }
 
-/* Whether the altmap's lengths make sense. */
-static bool altmap_is_valid(const devmap_altmap *altmap)
+/* Whether the altmap's lengths make sense, and no other map uses it. */
+static int check_altmap(const devmap_altmap *altmap)
 {
 	uint64_t limit = UINT64_MAX / DEVMAP_ALTMAP_UNIT;
 
-	return altmap->base && (uintptr_t)altmap->base % DEVMAP_ALTMAP_UNIT == 0 && altmap->reserve <= limit &&
-	       altmap->free <= limit - altmap->reserve && altmap->alloc <= altmap->free &&
-	       altmap->align <= altmap->free - altmap->alloc &&
-	       devmap_altmap_offset(altmap) * DEVMAP_ALTMAP_UNIT <= UINTPTR_MAX - (uintptr_t)altmap->base;
+	if (!altmap->base || (uintptr_t)altmap->base % DEVMAP_ALTMAP_UNIT || altmap->reserve > limit ||
+	    altmap->free > limit - altmap->reserve ||
+	    devmap_altmap_offset(altmap) * DEVMAP_ALTMAP_UNIT > UINTPTR_MAX - (uintptr_t)altmap->base)
+		return -EINVAL;
+	return altmap->alloc ? -EBUSY : 0;
 }
 
 /* Takes metadata from the altmap, whose units the caller has validated. */
@@ -230,11 +233,12 @@ static int altmap_alloc(struct map *map, devmap_altmap *altmap)
 {
 	uint64_t units = (map->metadata_length + DEVMAP_ALTMAP_UNIT - 1) / DEVMAP_ALTMAP_UNIT;
 
-	if (units > altmap->free - altmap->alloc - altmap->align)
+	if (units > altmap->free)
 		return -ENOMEM;
-	map->metadata = (char *)altmap->base + (altmap->reserve + altmap->alloc + altmap->align) * DEVMAP_ALTMAP_UNIT;
+	map->metadata = (char *)altmap->base + altmap->reserve * DEVMAP_ALTMAP_UNIT;
 	memset(map->metadata, 0, map->metadata_length);
-	altmap->alloc += units;
+	altmap->align = 0;
+	altmap->alloc = units;
 	map->altmap = altmap;
 	map->altmap_units = units;
 	return 0;
@@ -247,7 +251,8 @@ static int altmap_first_page(const devmap_pagemap_config *config, uint64_t page_
 	uint64_t bytes = devmap_altmap_offset(config->altmap) * DEVMAP_ALTMAP_UNIT;
 
 	*first_page = 0;
-	if (config->backing != DEVMAP_BACKING_CALLER || base + bytes <= start || base >= start + config->length)
+	if (config->backing != DEVMAP_BACKING_CALLER || base + bytes <= start ||
+	    (base >= start && base - start >= config->length))
 		return 0;
 	if (base != start || bytes >= config->length)
 		return -EINVAL;
@@ -379,6 +384,8 @@ static void map_init(struct map *map, const devmap_pagemap_config *config, uint6
 	map->claim = CLAIM_NONE;
 	map->owner = NULL;
 	map->breaks = NULL;
+	map->nr_changes = 0;
+	map->underflown = false;
 	if (managed)
 		map->driver_storage = (struct driver){.ops = *config->ops, .data = config->data};
 	/* The callback and its data before the type, the type before the map is live. */
@@ -396,7 +403,7 @@ static int map_build(struct map *map, const devmap_pagemap_config *config, uint6
 	int result;
 
 	map_init(map, config, page_size);
-	result = managed ? devmap_pagemap_get_ops() : 0;
+	result = managed ? gate_hold() : 0;
 	if (result != 0)
 		return result;
 	result = backing_alloc(map, config, page_size);
@@ -418,11 +425,11 @@ free_backing:
 	backing_free(map);
 put_ops:
 	if (managed)
-		(void)!devmap_pagemap_put_ops();
+		gate_end_hold();
 	return result;
 }
 
-int map_create(const devmap_pagemap_config *config, int file, bool file_exclusive, devmap_pagemap **pgmap)
+int map_create(const devmap_pagemap_config *config, const struct map_file *file, devmap_pagemap **pgmap)
 {
 	uint64_t page_size, first_page = 0;
 	struct map *map;
@@ -435,15 +442,16 @@ int map_create(const devmap_pagemap_config *config, int file, bool file_exclusiv
 	if (result == 0)
 		result = check_type(config);
 	if (result == 0 && config->altmap)
-		result = altmap_is_valid(config->altmap) ? altmap_first_page(config, page_size, &first_page) : -EINVAL;
+		result = check_altmap(config->altmap);
+	if (result == 0 && config->altmap)
+		result = altmap_first_page(config, page_size, &first_page);
 	if (result != 0)
 		return result;
 
 	map = map_alloc();
 	if (!map)
 		return -ENOMEM;
-	map->file = file;
-	map->file_exclusive = file_exclusive;
+	map->file = *file;
 	map->public.first_page = first_page;
 	result = map_build(map, config, page_size);
 	if (result != 0) {
@@ -456,7 +464,7 @@ int map_create(const devmap_pagemap_config *config, int file, bool file_exclusiv
 
 int devmap_memremap_pages(const devmap_pagemap_config *config, devmap_pagemap **map)
 {
-	return map_create(config, OS_NO_FILE, false, map);
+	return map_create(config, &(struct map_file){.file = OS_NO_FILE}, map);
 }
 
 /* ---- teardown --------------------------------------------------------------------------------------------------- */
@@ -483,8 +491,16 @@ static bool is_unused(void *context)
 {
 	struct map *map = context;
 
+	int64_t refs = map_refs(map);
+
+	/* The sum is never below the references that are out, so below zero some were put that nobody held. */
+	if (refs < 0 && !map->underflown) {
+		map->underflown = true;
+		fault_report(DEVMAP_FAULT_UNDERFLOW, NULL, 0,
+			     "references on a map put that nobody held; the map can't be torn down and leaks");
+	}
 	/* A release that began before ends first; it wakes this one. */
-	return map_refs(map) == 0 && atomic_load(&map->claim) != CLAIM_RELEASING;
+	return refs == 0 && atomic_load(&map->claim) != CLAIM_RELEASING;
 }
 
 /* The wait ended early: the map stays closed to new users, for a retry or a resume. */
@@ -498,9 +514,6 @@ static int teardown_abandon(struct map *map, int error, devmap_busy_report *busy
 					      busy->pages ? busy->capacity : 0);
 		busy->nr_references = refs > (int64_t)busy->nr_pages ? (uint64_t)refs - busy->nr_pages : 0;
 	}
-	if (refs < 0)
-		fault_report(DEVMAP_FAULT_UNDERFLOW, NULL, 0,
-			     "references on a map dropped that nobody held; the map can't be torn down and leaks");
 	pthread_mutex_lock(&map->lock);
 	map->tearing_down = false;
 	pthread_mutex_unlock(&map->lock);
@@ -518,7 +531,7 @@ static void teardown_finish(struct map *map)
 	if (map->claim == CLAIM_HELD)
 		claim_end_locked(map);
 	if (is_managed(atomic_load(&map->public.type)))
-		(void)!devmap_pagemap_put_ops();
+		gate_end_hold();
 	metadata_discard(map);
 	backing_free(map);
 	map->tearing_down = false;
@@ -565,16 +578,23 @@ int devmap_pagemap_resume(devmap_pagemap *pgmap)
 	return result;
 }
 
-int devmap_pagemap_free(devmap_pagemap *pgmap)
+int map_free(struct map *map)
 {
-	struct map *map = map_of(pgmap);
 	uint32_t dead = MAP_DEAD;
 
-	if (!map)
-		return 0;
 	if (!atomic_compare_exchange_strong(&map->state, &dead, MAP_FREE))
 		return dead == MAP_FREE ? -EINVAL : -EBUSY;
 	metadata_free(map);
 	map_recycle(map);
 	return 0;
+}
+
+int devmap_pagemap_free(devmap_pagemap *pgmap)
+{
+	struct map *map = map_of(pgmap);
+
+	if (!map)
+		return 0;
+	/* A file's map is its file's to free. */
+	return map->file.file == OS_NO_FILE ? map_free(map) : -EBUSY;
 }

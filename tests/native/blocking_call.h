@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file blocking_call.h
- * A library call that is expected to block, on a thread of its own, and a driver whose callback stays until it is told to
- * leave. Nothing here sleeps for a time: a test says what must have happened, and waits for just that.
+ * A library call that is expected to block, on a thread of its own, and a driver whose callback stays until it is told
+ * to leave. Nothing here sleeps for a time: a test says what must have happened, and waits for just that.
  */
 #ifndef DEVMAP_TESTS_BLOCKING_CALL_H
 #define DEVMAP_TESTS_BLOCKING_CALL_H

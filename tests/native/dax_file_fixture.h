@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file dax_file_fixture.h
- * What the tests of mapped files share: a directory that goes with the test program, files of known bytes, leases, calls
- * that wait for readers, and child processes.
+ * What the tests of mapped files share: a directory that goes with the test program, files of known bytes, leases,
+ * calls that wait for readers, and child processes.
  */
 #ifndef DEVMAP_TESTS_DAX_FILE_FIXTURE_H
 #define DEVMAP_TESTS_DAX_FILE_FIXTURE_H
@@ -61,13 +61,16 @@ static inline unsigned char known_byte(uint64_t offset)
 	return (unsigned char)(1 + (offset * 131 + (offset >> 12) * 7) % 251);
 }
 
-/** Makes a file of @p length known bytes. */
+/** Makes a new file of @p length known bytes. */
 static inline const char *known_file(const char *name, uint64_t length)
 {
 	const char *path = path_of(name);
-	FILE *file = fopen(path, "w");
+	FILE *file;
 	uint64_t i;
 
+	/* New: a test that failed may have left one that is locked. */
+	(void)unlink(path);
+	file = fopen(path, "w");
 	assert_non_null(file);
 	for (i = 0; i < length; i++)
 		assert_int_not_equal(putc(known_byte(i), file), EOF);
@@ -75,7 +78,7 @@ static inline const char *known_file(const char *name, uint64_t length)
 	return path;
 }
 
-/** Makes a file that is one hole. */
+/** Makes a new file that is one hole. */
 static inline const char *sparse_file(const char *name, uint64_t length)
 {
 	const char *path = known_file(name, 0);
@@ -114,10 +117,11 @@ static inline void read_past(const char *path, uint64_t offset, void *bytes, uin
 
 /* ---- mapped files ----------------------------------------------------------------------------------------------- */
 
+/** Who claims the files; its address is all that matters. */
 static int owner;
 
-static inline int open_with(const char *path, uint32_t flags, uint64_t capacity, uint64_t page_size,
-	devmap_dax_file **file)
+static inline int open_with(
+	const char *path, uint32_t flags, uint64_t capacity, uint64_t page_size, devmap_dax_file **file)
 {
 	const devmap_dax_file_config config = {
 		.size = sizeof(config), .flags = flags, .capacity = capacity, .page_size = page_size};
@@ -246,8 +250,8 @@ static inline int change_call(void *argument)
 	struct waiting_change *change = argument;
 
 	if (change->offset != UINT64_MAX)
-		return devmap_dax_file_punch_hole(change->file, &owner, change->offset, change->length, DEVMAP_WAIT_FOREVER,
-			change->cancel);
+		return devmap_dax_file_punch_hole(
+			change->file, &owner, change->offset, change->length, DEVMAP_WAIT_FOREVER, change->cancel);
 	return devmap_dax_file_set_length(change->file, &owner, change->length, DEVMAP_WAIT_FOREVER, change->cancel);
 }
 

@@ -130,7 +130,7 @@ uint32_t scaled(uint32_t rounds)
 {
 	if (RUNNING_ON_VALGRIND)
 		return rounds / 50 + 1;
-	return runs_slowly() ? rounds / 8 + 1 : rounds;
+	return runs_slowly() ? rounds / 4 + 1 : rounds;
 }
 
 static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
@@ -182,17 +182,14 @@ uint32_t rng_below(struct rng *rng, uint32_t bound)
 
 void perturb(struct rng *rng)
 {
-	uint32_t choice = rng_below(rng, 8);
+	uint32_t choice = rng_below(rng, 32);
 	volatile uint32_t spins;
 
-	if (choice < 4)
-		return;
-	if (choice == 4) {
+	if (choice == 0)
 		(void)sched_yield();
-		return;
-	}
-	for (spins = rng_below(rng, 64); spins > 0; spins = spins - 1)
-		;
+	else if (choice < 16)
+		for (spins = rng_below(rng, 64); spins > 0; spins = spins - 1)
+			;
 }
 
 struct thread {
@@ -302,7 +299,7 @@ static void count_page_free(devmap_page *page, void *data)
 	count_page(driver, page);
 }
 
-static void count_pages_free(devmap_page **pages, uint32_t nr_pages, void *data)
+static void count_pages_free(devmap_page *const *pages, uint32_t nr_pages, void *data)
 {
 	struct counting_driver *driver = data;
 	uint32_t i;

@@ -28,8 +28,8 @@ static void world_end(struct world *world)
 	counting_driver_free(world->owner);
 }
 
-static int break_range(struct world *world, uint64_t first_page, uint64_t nr_pages, int64_t timeout_ns,
-	devmap_layout_break *range)
+static int break_range(
+	struct world *world, uint64_t first_page, uint64_t nr_pages, int64_t timeout_ns, devmap_layout_break *range)
 {
 	return devmap_fs_dax_break_layouts(world->map, world->owner, first_page, nr_pages, timeout_ns, NULL, range);
 }
@@ -276,6 +276,22 @@ static void any_thread_ends_a_break(void **state)
 	assert_ok(break_range(&world, 3, 1, 0, &range));
 	blocking_call_start(&end, end_break_call, &range);
 	assert_ok(blocking_call_join(&end));
+	assert_marked(world.map, 0, 0);
+	world_end(&world);
+}
+
+static void a_break_that_was_ended_is_not_ended_again(void **state)
+{
+	struct world world = world_new();
+	devmap_layout_break range, other;
+
+	(void)state;
+	assert_ok(break_range(&world, 3, 1, 0, &range));
+	devmap_fs_dax_end_break(&range);
+	assert_ok(break_range(&world, 3, 1, 0, &other));
+	devmap_fs_dax_end_break(&range);
+	assert_marked(world.map, 3, 1);
+	devmap_fs_dax_end_break(&other);
 	assert_marked(world.map, 0, 0);
 	world_end(&world);
 }
@@ -560,8 +576,15 @@ static void overlapping_ranges_are_refused(void **state)
 		uint64_t nr_pages;
 		int result;
 	} others[] = {
-		{10, 20, -EBUSY}, {12, 4, -EBUSY}, {0, NR_PAGES, -EBUSY}, {5, 6, -EBUSY}, {29, 5, -EBUSY},
-		{10, 1, -EBUSY}, {29, 1, -EBUSY}, {0, 10, 0}, {30, NR_PAGES - 30, 0},
+		{10, 20, -EBUSY},
+		{12, 4, -EBUSY},
+		{0, NR_PAGES, -EBUSY},
+		{5, 6, -EBUSY},
+		{29, 5, -EBUSY},
+		{10, 1, -EBUSY},
+		{29, 1, -EBUSY},
+		{0, 10, 0},
+		{30, NR_PAGES - 30, 0},
 	};
 	struct world world = world_new();
 	devmap_layout_break range, other;
@@ -570,7 +593,8 @@ static void overlapping_ranges_are_refused(void **state)
 	(void)state;
 	assert_ok(break_range(&world, 10, 20, 0, &range));
 	for (i = 0; i < ARRAY_LENGTH(others); i++) {
-		assert_int_equal(break_range(&world, others[i].first_page, others[i].nr_pages, 0, &other), others[i].result);
+		assert_int_equal(
+			break_range(&world, others[i].first_page, others[i].nr_pages, 0, &other), others[i].result);
 		if (others[i].result == 0)
 			devmap_fs_dax_end_break(&other);
 		assert_marked(world.map, 10, 20);
@@ -661,7 +685,8 @@ static void break_from_inside(devmap_page *page, void *data)
 
 	(void)page;
 	driver->result_own = devmap_fs_dax_break_layouts(driver->own, driver, 1, 1, DEVMAP_WAIT_FOREVER, NULL, &range);
-	driver->result_others = devmap_fs_dax_break_layouts(driver->others, driver, 1, 1, DEVMAP_WAIT_FOREVER, NULL, &range);
+	driver->result_others =
+		devmap_fs_dax_break_layouts(driver->others, driver, 1, 1, DEVMAP_WAIT_FOREVER, NULL, &range);
 	if (driver->result_others == 0)
 		devmap_fs_dax_end_break(&range);
 }
@@ -766,7 +791,8 @@ static void break_and_rewrite(struct rewriting *race, uint32_t breaker, struct r
 		int result = devmap_fs_dax_break_layouts(race->map, race->owner, first, n, timeout_ns, NULL, &range);
 
 		done++;
-		check(result == 0 || (result == -EBUSY && race->nr_breakers > 1) || (result == -ETIMEDOUT && timeout_ns == 0));
+		check(result == 0 || (result == -EBUSY && race->nr_breakers > 1) ||
+			(result == -ETIMEDOUT && timeout_ns == 0));
 		if (result != 0)
 			continue;
 		for (i = first; i < first + n; i++)
@@ -857,6 +883,67 @@ static void nobody_is_inside_the_ranges_of_two_breakers(void **state)
 {
 	(void)state;
 	rewrite_against_readers(2);
+}
+
+/* Two holders, of whom only the order of their puts is known, and without any synchronisation of its own. */
+struct handover {
+	devmap_pagemap *map;
+	devmap_page *page;
+	_Atomic(bool) first_has_put;
+	/* Written by the first holder, read by the callback, rewritten by the breaker. */
+	uint64_t payload;
+};
+
+static void read_payload(devmap_page *page, void *data)
+{
+	struct handover *handover = data;
+
+	(void)page;
+	check(handover->payload == 1);
+}
+
+static void write_put_or_break(void *shared, uint32_t index, struct rng *rng)
+{
+	struct handover *handover = shared;
+	devmap_layout_break range;
+
+	(void)rng;
+	switch (index) {
+	case 0:
+		handover->payload = 1;
+		devmap_put_page(handover->page);
+		atomic_store_explicit(&handover->first_has_put, true, memory_order_relaxed);
+		return;
+	case 1:
+		while (!atomic_load_explicit(&handover->first_has_put, memory_order_relaxed))
+			(void)sched_yield();
+		devmap_put_page(handover->page);
+		return;
+	default:
+		check(devmap_fs_dax_break_layouts(handover->map, handover, 0, 1, DEVMAP_WAIT_FOREVER, NULL, &range) ==
+			0);
+		check(handover->payload == 1);
+		handover->payload = 2;
+		devmap_fs_dax_end_break(&range);
+	}
+}
+
+static void what_was_done_under_any_reference_is_seen_by_callback_and_breaker(void **state)
+{
+	static const devmap_pagemap_ops ops = {.page_free = read_payload};
+	struct handover handover = {.map = create_host_map(1)};
+	uint32_t round;
+
+	(void)state;
+	assert_ok(devmap_fs_dax_claim(handover.map, &handover, &ops));
+	for (round = 0; round < scaled(400); round++) {
+		handover.page = take_page(handover.map, 0);
+		devmap_get_page(handover.page);
+		atomic_store(&handover.first_has_put, false);
+		run_threads(3, write_put_or_break, &handover);
+		assert_int_equal(handover.payload, 2);
+	}
+	destroy_map(handover.map);
 }
 
 struct last_put {
@@ -987,6 +1074,7 @@ int main(void)
 		contract(refusals_are_counted),
 		contract(pages_outside_the_range_are_not_waited_for),
 		contract(any_thread_ends_a_break),
+		contract(a_break_that_was_ended_is_not_ended_again),
 		contract(random_ranges_mark_exactly_their_pages),
 		contract(a_terabyte_is_broken_at_the_cost_of_its_used_pages),
 		contract(holders_share_and_put_while_the_break_waits),
@@ -1010,6 +1098,7 @@ int main(void)
 		contract(a_broken_range_keeps_the_map_from_being_torn_down),
 		contract(nobody_is_inside_a_broken_range),
 		contract(nobody_is_inside_the_ranges_of_two_breakers),
+		contract(what_was_done_under_any_reference_is_seen_by_callback_and_breaker),
 		contract(the_last_put_is_never_missed_by_a_break),
 		contract(a_break_against_teardown_succeeds_or_is_told),
 #else

@@ -635,7 +635,7 @@ static void claim_in_rounds(struct publication *race, struct rng *rng)
 static void put_once_the_type_is_seen(void *shared, uint32_t index, struct rng *rng)
 {
 	struct publication *race = shared;
-	uint32_t round;
+	uint32_t round, looks;
 
 	if (index == race->nr_putters) {
 		claim_in_rounds(race, rng);
@@ -646,8 +646,11 @@ static void put_once_the_type_is_seen(void *shared, uint32_t index, struct rng *
 
 		check(devmap_pagemap_get_pages(race->map, index, 1, &page) == 0);
 		(void)pthread_barrier_wait(&race->turn);
-		while (devmap_page_type(page) != DEVMAP_MEMORY_DEVICE_FS_DAX)
-			(void)sched_yield();
+		/* Mostly without a yield: the put is to follow the type as closely as it can. */
+		for (looks = 1; devmap_page_type(page) != DEVMAP_MEMORY_DEVICE_FS_DAX; looks++) {
+			if (looks % 256 == 0)
+				(void)sched_yield();
+		}
 		devmap_put_page(page);
 		(void)pthread_barrier_wait(&race->turn);
 	}
@@ -661,6 +664,40 @@ static void whoever_sees_the_type_sees_callback_and_owner(void **state)
 	assert_ok(pthread_barrier_init(&race.turn, NULL, race.nr_putters + 1));
 	run_threads(race.nr_putters + 1, put_once_the_type_is_seen, &race);
 	assert_ok(pthread_barrier_destroy(&race.turn));
+	destroy_map(race.map);
+}
+
+struct refusals {
+	devmap_pagemap *map;
+	_Atomic(bool) watched;
+};
+
+static void be_refused_or_watch(void *shared, uint32_t index, struct rng *rng)
+{
+	struct refusals *race = shared;
+	uint32_t looks;
+
+	(void)rng;
+	if (index == 0) {
+		while (!atomic_load_explicit(&race->watched, memory_order_relaxed))
+			check(devmap_fs_dax_claim(race->map, race, NULL) == -EOVERFLOW);
+		atomic_store(&devmap_managed_key.enabled, 0);
+		return;
+	}
+	for (looks = scaled(1000000); looks > 0; looks--)
+		if (!check(type_of(race->map) == DEVMAP_MEMORY_DEVICE_HOST))
+			break;
+	atomic_store(&race->watched, true);
+}
+
+/* The gate is held before the type is published: nobody sees a claim that will not come about. */
+static void nobody_sees_a_claim_that_the_gate_refuses(void **state)
+{
+	struct refusals race = {.map = create_host_map(NR_PAGES)};
+
+	(void)state;
+	atomic_store(&devmap_managed_key.enabled, INT32_MAX);
+	run_threads(2, be_refused_or_watch, &race);
 	destroy_map(race.map);
 }
 
@@ -837,6 +874,7 @@ int main(void)
 		contract(a_teardown_that_ends_busy_leaves_the_claim),
 		contract(a_map_that_is_being_torn_down_is_not_claimed),
 		contract(whoever_sees_the_type_sees_callback_and_owner),
+		contract(nobody_sees_a_claim_that_the_gate_refuses),
 		contract(claims_against_puts_call_only_the_owner_of_the_moment),
 		contract(claims_against_teardown_leave_the_gate_as_it_was),
 #else

@@ -27,7 +27,7 @@ static void an_open_file_tells_its_length_and_capacity(void **state)
 	assert_int_equal(devmap_dax_file_capacity(file), 102400);
 	assert_int_equal(devmap_dax_file_pagemap(file)->nr_pages, 25);
 	assert_int_equal(devmap_dax_file_pagemap(file)->page_shift, 12);
-	assert_int_equal(devmap_page_type(devmap_pagemap_page(devmap_dax_file_pagemap(file), 0)), DEVMAP_MEMORY_DEVICE_HOST);
+	assert_int_equal(atomic_load(&devmap_dax_file_pagemap(file)->type), DEVMAP_MEMORY_DEVICE_HOST);
 	close_file(file);
 	assert_ok(unlink(path));
 }
@@ -60,14 +60,15 @@ static void the_capacity_is_rounded_up_to_the_page_size(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_LENGTH(page_sizes); i++) {
+		uint64_t nr_pages = (5000 + page_sizes[i] - 1) / page_sizes[i];
 		devmap_dax_file *file = NULL;
 		struct lease lease;
 
 		assert_ok(open_with(path, 0, 5000, page_sizes[i], &file));
-		assert_int_equal(devmap_dax_file_capacity(file), (5000 + page_sizes[i] - 1) / page_sizes[i] * page_sizes[i]);
+		assert_int_equal(devmap_dax_file_capacity(file), nr_pages * page_sizes[i]);
 		assert_int_equal(devmap_dax_file_pagemap(file)->start % page_sizes[i], 0);
 		lease = take_lease(file, 0, 5000, false);
-		assert_int_equal(lease.nr_pages, (5000 + page_sizes[i] - 1) / page_sizes[i]);
+		assert_int_equal(lease.nr_pages, nr_pages);
 		assert_known(lease.bytes, 0, 5000);
 		give_back(&lease);
 		close_file(file);
@@ -287,8 +288,16 @@ static void a_lease_shows_the_file_at_any_offset(void **state)
 		uint64_t first_page;
 		uint64_t nr_pages;
 	} ranges[] = {
-		{0, 1, 0, 1}, {0, 4096, 0, 1}, {0, 4097, 0, 2}, {4095, 1, 0, 1}, {4095, 2, 0, 2}, {4096, 1, 1, 1},
-		{5000, 10000, 1, 3}, {19999, 1, 4, 1}, {0, 20000, 0, 5}, {8192, 8192, 2, 2},
+		{0, 1, 0, 1},
+		{0, 4096, 0, 1},
+		{0, 4097, 0, 2},
+		{4095, 1, 0, 1},
+		{4095, 2, 0, 2},
+		{4096, 1, 1, 1},
+		{5000, 10000, 1, 3},
+		{19999, 1, 4, 1},
+		{0, 20000, 0, 5},
+		{8192, 8192, 2, 2},
 	};
 	const char *path = known_file("data", 20000);
 	devmap_dax_file *file = open_file(path, 0);
@@ -322,7 +331,8 @@ static void random_leases_show_the_file(void **state)
 	for (round = 0; round < 200; round++) {
 		static const uint64_t page_sizes[] = {4096, 16384, 65536};
 		uint64_t page_size = page_sizes[round % ARRAY_LENGTH(page_sizes)];
-		uint64_t offset = rng_below(&rng, (uint32_t)length), n = 1 + rng_below(&rng, (uint32_t)(length - offset));
+		uint64_t offset = rng_below(&rng, (uint32_t)length);
+		uint64_t n = 1 + rng_below(&rng, (uint32_t)(length - offset));
 		devmap_dax_file *file = NULL;
 		struct lease lease;
 
@@ -354,7 +364,8 @@ static void a_lease_out_of_the_file_is_refused(void **state)
 		assert_error(try_lease(file, 1, UINT64_MAX, write, &lease), ERANGE);
 		assert_error(try_lease(file, 19999, UINT64_MAX - 19998, write, &lease), ERANGE);
 		assert_error(try_lease(file, 0, 0, write, &lease), EINVAL);
-		assert_error(devmap_dax_file_get_pages(file, 0, 0, write, &lease.page, &lease.nr_pages, &address), EINVAL);
+		assert_error(
+			devmap_dax_file_get_pages(file, 0, 0, write, &lease.page, &lease.nr_pages, &address), EINVAL);
 		if (write)
 			break;
 	}
@@ -416,6 +427,10 @@ static void null_is_refused(void **state)
 	assert_error(devmap_dax_file_check(NULL), EINVAL);
 	assert_error(devmap_dax_file_close(NULL, 0, NULL, NULL), EINVAL);
 	assert_ok(devmap_dax_file_free(NULL));
+	assert_null(devmap_dax_file_pagemap(NULL));
+	assert_int_equal(devmap_dax_file_length(NULL), 0);
+	assert_int_equal(devmap_dax_file_capacity(NULL), 0);
+	assert_false(devmap_dax_file_is_dax(NULL));
 	assert_null(page);
 	assert_file_is_known(file, path, 0, 20000);
 	close_file(file);
@@ -620,6 +635,20 @@ static void a_file_whose_close_ended_busy_is_resumed(void **state)
 	close_file(file);
 }
 
+static void a_lease_is_flushed_although_its_file_is_closing(void **state)
+{
+	const char *path = known_file("data", 20000);
+	devmap_dax_file *file = open_file(path, DEVMAP_DAX_FILE_WRITE);
+	struct lease lease = take_lease(file, 0, 20000, true);
+
+	(void)state;
+	assert_error(devmap_dax_file_close(file, 0, NULL, NULL), EBUSY);
+	lease.bytes[0] = 0;
+	assert_ok(devmap_dax_file_flush(file, 0, 20000));
+	give_back(&lease);
+	close_file(file);
+}
+
 static int close_call(void *file)
 {
 	return devmap_dax_file_close(file, DEVMAP_WAIT_FOREVER, NULL, NULL);
@@ -790,6 +819,7 @@ int main(void)
 		contract(flush_takes_any_range_of_the_file),
 		contract(close_with_a_lease_is_busy_and_names_the_pages),
 		contract(a_file_whose_close_ended_busy_is_resumed),
+		contract(a_lease_is_flushed_although_its_file_is_closing),
 		contract(close_waits_for_the_last_lease),
 		contract(a_closed_file_answers_that_it_is_gone),
 		contract(an_open_file_is_not_freed),

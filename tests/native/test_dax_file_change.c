@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A file's length is set, and holes are punched, under its readers: they wait for those of the range and nobody else. */
+/* A file's length is set, and holes are punched, under its readers; those of the range are waited for, no others. */
 #include "dax_file_fixture.h"
 
 #ifdef DEVMAP_CONFIG_FS_DAX
@@ -343,6 +343,27 @@ static void the_wait_for_another_change_ends_early_too(void **state)
 	close_file(file);
 }
 
+static void close_waits_for_a_change(void **state)
+{
+	const char *path = known_file("data", LENGTH);
+	devmap_dax_file *file = claimed_file(path);
+	struct lease tail = take_lease(file, 6 * PAGE, 1, false);
+	struct waiting_change shrink = {0};
+	devmap_busy_report report = {0};
+
+	(void)state;
+	start_set_length(&shrink, file, PAGE);
+	assert_true(blocking_call_waits(&shrink.call));
+	assert_error(devmap_dax_file_close(file, 0, NULL, &report), EBUSY);
+	assert_int_equal(report.nr_pages, 1);
+	assert_true(report.nr_references > 0);
+	assert_true(blocking_call_waits(&shrink.call));
+	give_back(&tail);
+	assert_ok(blocking_call_join(&shrink.call));
+	assert_int_equal(size_of(path), PAGE);
+	close_file(file);
+}
+
 static void change_at_random(void *shared, uint32_t index, struct rng *rng)
 {
 	devmap_dax_file *file = shared;
@@ -467,7 +488,8 @@ static void a_hole_reads_as_zeros_and_the_length_stays(void **state)
 	static const struct {
 		uint64_t offset;
 		uint64_t length;
-	} holes[] = {{0, 1}, {0, 4096}, {100, 50}, {4000, 200}, {4096, 8192}, {5000, 20000}, {8 * 4096 - 1, 1}, {0, 8 * 4096}};
+	} holes[] = {{0, 1}, {0, 4096}, {100, 50}, {4000, 200}, {4096, 8192}, {5000, 20000}, {8 * 4096 - 1, 1},
+		{0, 8 * 4096}};
 	uint32_t i;
 
 	(void)state;
@@ -629,6 +651,7 @@ int main(void)
 		contract(a_punch_that_ends_early_leaves_the_file_as_it_was),
 		contract(changes_of_one_file_wait_for_each_other),
 		contract(the_wait_for_another_change_ends_early_too),
+		contract(close_waits_for_a_change),
 		contract(changes_from_many_threads_leave_a_file_of_one_length),
 		contract(only_the_owner_of_the_claim_changes_the_file),
 		contract(a_callback_does_not_change_its_own_file),

@@ -38,6 +38,23 @@ static void an_unbalanced_put_is_an_error_and_changes_nothing(void **state)
 	assert_ok(devmap_pagemap_put_ops());
 }
 
+static void a_put_cannot_end_a_maps_hold(void **state)
+{
+	struct counting_driver *driver = counting_driver_new(1);
+	devmap_pagemap *map = create_managed_map(1, &counting_ops, driver);
+
+	(void)state;
+	assert_error(devmap_pagemap_put_ops(), EINVAL);
+	assert_gate(1);
+	assert_ok(devmap_pagemap_get_ops());
+	assert_ok(devmap_pagemap_put_ops());
+	assert_error(devmap_pagemap_put_ops(), EINVAL);
+	assert_gate(1);
+	destroy_map(map);
+	assert_gate(0);
+	counting_driver_free(driver);
+}
+
 static void a_holder_beyond_the_most_is_refused_and_changes_nothing(void **state)
 {
 	(void)state;
@@ -250,17 +267,15 @@ struct gate {
 	_Atomic(bool) key;
 	bool interrupted;
 	_Atomic(bool) caught;
+	/** Of a random schedule: its choices, the callers that are stopped in the middle, and those that hold the gate. */
+	struct rng rng;
+	uint32_t depth;
+	uint32_t holders;
 };
 
 static void pass_through(struct gate *gate)
 {
 	(void)gate;
-}
-
-static void yield_between_steps(struct gate *gate)
-{
-	(void)gate;
-	(void)sched_yield();
 }
 
 static int devmap_gate_get(struct gate *gate)
@@ -353,26 +368,65 @@ static bool survives_a_get_inside_a_get(struct gate gate)
 	return !atomic_load(&gate.caught);
 }
 
-static void hold_the_gate_and_look(void *shared, uint32_t index, struct rng *rng)
+static void look(struct gate *gate)
 {
-	struct gate *gate = shared;
-	uint32_t rounds;
-
-	(void)index;
-	for (rounds = scaled(50000); rounds > 0 && !atomic_load(&gate->caught); rounds--) {
-		check(gate->get(gate) == 0);
-		perturb(rng);
-		if (!gate->is_on(gate))
-			atomic_store(&gate->caught, true);
-		check(gate->put(gate) == 0);
-	}
+	if (gate->holders > 0 && !gate->is_on(gate))
+		atomic_store(&gate->caught, true);
 }
 
-/** @return whether every one of four threads found the gate on whenever it held it. */
-static bool survives_many_threads(struct gate gate)
+/** Any caller, at any moment: it takes the gate, or gives a hold back that is no longer wanted. */
+static void any_caller(struct gate *gate)
 {
-	run_threads(4, hold_the_gate_and_look, &gate);
+	if (gate->depth == 4)
+		return;
+	gate->depth++;
+	if (gate->holders == 0 || rng_below(&gate->rng, 2) == 0) {
+		assert_ok(gate->get(gate));
+		gate->holders++;
+	} else {
+		gate->holders--;
+		assert_ok(gate->put(gate));
+	}
+	look(gate);
+	gate->depth--;
+}
+
+static void perhaps_another_caller(struct gate *gate)
+{
+	if (rng_below(&gate->rng, 2) == 0)
+		any_caller(gate);
+}
+
+/** @return whether every holder finds the gate on in each of many random schedules, callers stopped anywhere. */
+static bool survives_random_schedules(struct gate gate)
+{
+	uint32_t schedule;
+	uint32_t calls;
+
+	for (schedule = 0; schedule < 1000; schedule++) {
+		gate.rng = rng_stream(schedule);
+		gate.between_steps = perhaps_another_caller;
+		for (calls = 0; calls < 20; calls++)
+			any_caller(&gate);
+		gate.between_steps = pass_through;
+		for (; gate.holders > 0; gate.holders--)
+			assert_ok(gate.put(&gate));
+	}
 	return !atomic_load(&gate.caught);
+}
+
+static void hold_the_gate_and_look(void *shared, uint32_t index, struct rng *rng)
+{
+	uint32_t rounds;
+
+	(void)shared;
+	(void)index;
+	for (rounds = scaled(100000); rounds > 0; rounds--) {
+		check(devmap_pagemap_get_ops() == 0);
+		perturb(rng);
+		check(devmap_static_key_enabled(&devmap_managed_key));
+		check(devmap_pagemap_put_ops() == 0);
+	}
 }
 
 static void a_get_that_lands_inside_a_put_finds_the_gate_on(void **state)
@@ -390,23 +444,24 @@ static void a_gate_of_two_variables_is_off_with_a_holder_present(void **state)
 	assert_false(survives_a_get_inside_a_get(patch_gate));
 }
 
-static void every_holder_among_many_threads_finds_the_gate_on(void **state)
+static void every_holder_finds_the_gate_on_in_random_schedules(void **state)
 {
-	struct gate yielding = devmap_gate;
-
 	(void)state;
-	yielding.between_steps = yield_between_steps;
-	assert_true(survives_many_threads(yielding));
+	assert_true(survives_random_schedules(devmap_gate));
 	assert_gate(0);
 }
 
-static void many_threads_catch_a_gate_of_two_variables(void **state)
+static void random_schedules_catch_a_gate_of_two_variables(void **state)
 {
-	struct gate yielding = patch_gate;
-
 	(void)state;
-	yielding.between_steps = yield_between_steps;
-	assert_false(survives_many_threads(yielding));
+	assert_false(survives_random_schedules(patch_gate));
+}
+
+static void every_holder_among_many_threads_finds_the_gate_on(void **state)
+{
+	(void)state;
+	run_threads(4, hold_the_gate_and_look, NULL);
+	assert_gate(0);
 }
 
 struct puts_and_holds {
@@ -420,7 +475,7 @@ static void put_pages_while_others_hold_the_gate(void *shared, uint32_t index, s
 	devmap_page *page;
 	uint32_t rounds;
 
-	for (rounds = scaled(20000); rounds > 0; rounds--) {
+	for (rounds = scaled(50000); rounds > 0; rounds--) {
 		if (index < 2) {
 			check(devmap_pagemap_get_ops() == 0);
 			perturb(rng);
@@ -541,6 +596,7 @@ int main(void)
 #ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
 		contract(holding_the_ops_turns_the_gate_on),
 		contract(an_unbalanced_put_is_an_error_and_changes_nothing),
+		contract(a_put_cannot_end_a_maps_hold),
 		contract(a_holder_beyond_the_most_is_refused_and_changes_nothing),
 		contract(a_managed_map_holds_the_gate_from_creation_until_teardown),
 		contract(a_host_map_does_not_hold_the_gate),
@@ -557,8 +613,9 @@ int main(void)
 		contract(a_callback_may_take_and_give_back_the_ops),
 		contract(a_get_that_lands_inside_a_put_finds_the_gate_on),
 		contract(a_gate_of_two_variables_is_off_with_a_holder_present),
+		contract(every_holder_finds_the_gate_on_in_random_schedules),
+		contract(random_schedules_catch_a_gate_of_two_variables),
 		contract(every_holder_among_many_threads_finds_the_gate_on),
-		contract(many_threads_catch_a_gate_of_two_variables),
 		contract(page_puts_find_the_gate_on_while_others_take_and_drop_it),
 		contract(a_page_published_after_the_gate_was_taken_is_seen_as_managed),
 #else

@@ -77,6 +77,32 @@ static void gets_and_puts_are_counted(void **state)
 	destroy_map(map);
 }
 
+static void no_reference_changes_nothing(void **state)
+{
+	devmap_pagemap *map = create_host_map(1);
+	devmap_page *device = devmap_pagemap_page(map, 0);
+	devmap_page *ordinary = NULL;
+	const devmap_stats before = stats_now();
+
+	(void)state;
+	assert_ok(devmap_alloc_pages(0, &ordinary));
+	devmap_get_page_refs(device, 0);
+	devmap_put_page_refs(device, 0);
+	devmap_get_page_refs(ordinary, 0);
+	devmap_put_page_refs(ordinary, 0);
+	assert_int_equal(devmap_page_count(device), 1);
+	assert_int_equal(devmap_page_count(ordinary), 1);
+	assert_int_equal(stats_now().activations, before.activations);
+	assert_int_equal(stats_now().idle_edges, before.idle_edges);
+	assert_ok(devmap_try_get_page(device));
+	devmap_get_page_refs(device, 0);
+	devmap_put_page_refs(device, 0);
+	assert_int_equal(devmap_page_count(device), 2);
+	devmap_put_page(device);
+	devmap_put_page(ordinary);
+	destroy_map(map);
+}
+
 static void a_range_is_taken_and_put_page_by_page(void **state)
 {
 	devmap_pagemap *map = create_host_map(8);
@@ -94,6 +120,31 @@ static void a_range_is_taken_and_put_page_by_page(void **state)
 	destroy_map(map);
 }
 
+static void a_page_of_a_torn_down_map_cannot_be_taken(void **state)
+{
+	devmap_pagemap *map = create_host_map(2);
+	devmap_page *page = take_page(map, 0);
+
+	(void)state;
+	devmap_put_page(page);
+	assert_ok(devmap_memunmap_pages(map, 0, NULL, NULL));
+	assert_error(devmap_try_get_page(page), ENODEV);
+	assert_error(devmap_try_get_page(page + 1), ENODEV);
+	assert_ok(devmap_pagemap_free(map));
+}
+
+static void a_page_that_its_map_never_handed_out_cannot_be_taken(void **state)
+{
+	devmap_pagemap *map = create_host_map(200);
+	devmap_page *unknown = &map->pages[199];
+
+	(void)state;
+	assert_error(devmap_try_get_page(unknown), ENODEV);
+	devmap_get_page(unknown);
+	assert_int_equal(take_faults(DEVMAP_FAULT_USE_AFTER_FREE), 1);
+	destroy_map(map);
+}
+
 static void a_bad_range_is_refused_and_takes_nothing(void **state)
 {
 	devmap_pagemap *map = create_host_map(8);
@@ -102,6 +153,7 @@ static void a_bad_range_is_refused_and_takes_nothing(void **state)
 	uint64_t i;
 
 	(void)state;
+	assert_error(devmap_try_get_page(NULL), EINVAL);
 	assert_error(devmap_pagemap_get_pages(NULL, 0, 1, &page), EINVAL);
 	assert_error(devmap_pagemap_get_pages(map, 0, 1, NULL), EINVAL);
 	assert_error(devmap_pagemap_get_pages(map, 0, 0, &page), EINVAL);
@@ -658,7 +710,10 @@ int main(void)
 		contract(zero_filled_metadata_is_an_idle_page),
 		contract(a_fresh_maps_pages_are_idle),
 		contract(gets_and_puts_are_counted),
+		contract(no_reference_changes_nothing),
 		contract(a_range_is_taken_and_put_page_by_page),
+		contract(a_page_of_a_torn_down_map_cannot_be_taken),
+		contract(a_page_that_its_map_never_handed_out_cannot_be_taken),
 		contract(a_bad_range_is_refused_and_takes_nothing),
 		contract(a_page_outside_the_map_is_not_found),
 		contract(references_on_a_tail_belong_to_its_head),

@@ -614,6 +614,7 @@ static void a_torn_down_map_answers_enodev_until_its_handle_is_freed(void **stat
 	}
 #endif
 	assert_ok(devmap_pagemap_free(map));
+	assert_error(devmap_pagemap_free(map), EINVAL);
 }
 
 static void a_live_or_dying_map_is_not_freed(void **state)
@@ -879,6 +880,26 @@ static void units_given_back_are_at_most_those_in_use(void **state)
 	assert_int_equal(altmap.free, 8);
 }
 
+static void an_altmap_serves_one_map_at_a_time(void **state)
+{
+	void *memory = map_memory(16);
+	devmap_altmap altmap = {.base = memory, .free = 16};
+	devmap_pagemap_config config = host_config(DEVMAP_BACKING_CALLER, nowhere, 16 * PAGE_BYTES);
+	devmap_pagemap *map;
+	uint64_t alloc;
+
+	(void)state;
+	config.altmap = &altmap;
+	map = create(&config);
+	alloc = altmap.alloc;
+	config.address = nowhere + 16 * PAGE_BYTES;
+	assert_refused(&config, EBUSY);
+	assert_int_equal(altmap.alloc, alloc);
+	destroy_map(map);
+	destroy_map(create(&config));
+	unmap_memory(memory, 16);
+}
+
 static void a_refused_overlap_leaves_the_other_maps_altmap_alone(void **state)
 {
 	char *memory = map_memory(64);
@@ -949,6 +970,7 @@ int main(void)
 		contract(a_misaligned_or_missing_altmap_base_is_refused),
 		contract(an_altmap_that_covers_the_whole_range_leaves_no_page_and_is_refused),
 		contract(units_given_back_are_at_most_those_in_use),
+		contract(an_altmap_serves_one_map_at_a_time),
 		contract(a_refused_overlap_leaves_the_other_maps_altmap_alone),
 	};
 

@@ -257,7 +257,7 @@ static void take_and_release_many(void *shared, uint32_t index, struct rng *rng)
 	uint32_t i;
 
 	(void)index;
-	for (rounds = scaled(3000); rounds > 0; rounds--) {
+	for (rounds = scaled(10000); rounds > 0; rounds--) {
 		n = rng_below(rng, ARRAY_LENGTH(pages));
 		for (i = 0; i < n; i++) {
 			uint32_t kind = rng_below(rng, 4);
@@ -311,7 +311,7 @@ static void never_called(devmap_page *page, void *data)
 	check(false);
 }
 
-static void take_the_batch_again(devmap_page **pages, uint32_t nr_pages, void *data)
+static void take_the_batch_again(devmap_page *const *pages, uint32_t nr_pages, void *data)
 {
 	struct batch_nesting *nesting = data;
 	devmap_page *again[4];

@@ -117,7 +117,7 @@ static void hold_and_look(void *shared, uint32_t index, struct rng *rng)
 	uint32_t rounds;
 
 	(void)index;
-	for (rounds = scaled(20000); rounds > 0; rounds--) {
+	for (rounds = scaled(100000); rounds > 0; rounds--) {
 		check(devmap_static_branch_inc(key) == 0);
 		perturb(rng);
 		check(devmap_static_key_enabled(key));
@@ -141,7 +141,7 @@ static void turn_on_and_off(void *shared, uint32_t index, struct rng *rng)
 	int32_t count;
 
 	(void)index;
-	for (rounds = scaled(20000); rounds > 0; rounds--) {
+	for (rounds = scaled(100000); rounds > 0; rounds--) {
 		if (rng_below(rng, 2) == 0)
 			check(devmap_static_branch_enable(key) == 0);
 		else
@@ -174,7 +174,7 @@ static void drop_more_than_is_held(void *shared, uint32_t index, struct rng *rng
 	int result;
 
 	(void)index;
-	for (rounds = scaled(20000); rounds > 0; rounds--) {
+	for (rounds = scaled(100000); rounds > 0; rounds--) {
 		if (rng_below(rng, 3) == 0) {
 			check(devmap_static_branch_inc(&both->key) == 0);
 			balance++;

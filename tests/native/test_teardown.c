@@ -182,6 +182,63 @@ static void the_driver_is_called_during_a_teardown(void **state)
 #endif
 }
 
+#ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
+
+struct keeper {
+	devmap_page *kept;
+	uint32_t calls;
+};
+
+static void keep_the_page_once(devmap_page *page, void *data)
+{
+	struct keeper *keeper = data;
+
+	if (keeper->calls++ > 0)
+		return;
+	devmap_get_page(page);
+	keeper->kept = page;
+}
+
+static void keep_during_a_teardown(int32_t type)
+{
+	static const devmap_pagemap_ops ops = {.page_free = keep_the_page_once};
+	struct keeper keeper = {.calls = 0};
+	devmap_pagemap *map = create_map_of_type(type, 2, &ops, &keeper);
+	devmap_page *page = take_page(map, 1);
+
+	assert_error(devmap_memunmap_pages(map, 0, NULL, NULL), EBUSY);
+	devmap_put_page(page);
+	assert_ptr_equal(keeper.kept, page);
+	assert_int_equal(devmap_page_count(page), 2);
+	assert_error(devmap_memunmap_pages(map, 0, NULL, NULL), EBUSY);
+	devmap_put_page(page);
+	assert_int_equal(keeper.calls, 2);
+	destroy_map(map);
+}
+
+static void a_driver_may_keep_its_page_in_the_callback_even_during_a_teardown(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < nr_managed_types; i++)
+		keep_during_a_teardown(managed_types[i]);
+}
+
+#endif
+
+static void giving_a_reference_back_that_nobody_holds_is_a_fault(void **state)
+{
+	devmap_pagemap *map = create_host_map(1);
+
+	(void)state;
+	assert_ptr_equal(devmap_get_pagemap((void *)map->start, NULL), map);
+	devmap_put_pagemap(map);
+	devmap_put_pagemap(map);
+	assert_int_equal(take_faults(DEVMAP_FAULT_UNDERFLOW), 1);
+	destroy_map(map);
+}
+
 static void taking_an_idle_page_of_a_dying_map_as_its_driver_is_a_fault(void **state)
 {
 	devmap_pagemap *map = create_host_map(4);
@@ -196,6 +253,11 @@ static void taking_an_idle_page_of_a_dying_map_as_its_driver_is_a_fault(void **s
 	assert_int_equal(stats_now().faults_activation, before + 1);
 	assert_ptr_equal(last_fault().page, idle);
 	assert_ptr_equal(last_fault().pgmap, map);
+	assert_true(devmap_page_count(idle) < 0);
+	/* Whoever believes to hold it puts it, and nothing comes of it. */
+	devmap_put_page(idle);
+	assert_true(devmap_page_count(idle) < 0);
+	assert_int_equal(take_faults(DEVMAP_FAULT_UNDERFLOW), 0);
 	devmap_put_page(page);
 	destroy_map(map);
 }
@@ -555,7 +617,7 @@ static void the_last_put_may_race_with_the_teardown(void **state)
 
 	(void)state;
 	for (i = 0; i < n; i++) {
-		struct teardown_race race = {.type = types[i], .rounds = scaled(2000)};
+		struct teardown_race race = {.type = types[i], .rounds = scaled(4000)};
 
 		run_race(&race, race_last_puts, NR_PUTTERS + 1);
 		assert_int_equal(atomic_load(&race.calls),
@@ -639,7 +701,7 @@ static void activations_may_race_with_the_teardown(void **state)
 
 	(void)state;
 	for (i = 0; i < n; i++) {
-		struct teardown_race race = {.type = types[i], .rounds = scaled(2000)};
+		struct teardown_race race = {.type = types[i], .rounds = scaled(4000)};
 		const devmap_stats before = stats_now();
 		devmap_stats after;
 
@@ -692,7 +754,6 @@ static void teardowns_that_give_up_and_resumes_may_race_with_takers(void **state
 
 struct look_ups {
 	_Atomic(bool) over;
-	_Atomic(uint64_t) found;
 };
 
 /** Creates and destroys maps of changing shapes over the same pages, and frees their handles at once. */
@@ -706,7 +767,7 @@ static void churn_maps(struct look_ups *look_ups, struct rng *rng)
 	uint32_t i;
 	uint32_t n;
 
-	for (rounds = scaled(4000); rounds > 0; rounds--) {
+	for (rounds = scaled(2000); rounds > 0; rounds--) {
 		/* The eight pages as one, two or four maps. */
 		n = UINT32_C(1) << rng_below(rng, 3);
 		for (i = 0; i < n; i++) {
@@ -738,9 +799,10 @@ static void look_addresses_up(void *shared, uint32_t index, struct rng *rng)
 	while (!atomic_load(&look_ups->over)) {
 		address = nowhere + rng_below(rng, 8 * PAGE_BYTES);
 		map = devmap_get_pagemap(address, map);
-		if (map == NULL)
+		if (map == NULL) {
+			(void)sched_yield();
 			continue;
-		atomic_fetch_add(&look_ups->found, 1);
+		}
 		/* The reference keeps the map as it is. */
 		check((uintptr_t)address >= map->start);
 		check((uintptr_t)address - map->start < map->nr_pages << map->page_shift);
@@ -763,7 +825,74 @@ static void address_look_ups_may_race_with_maps_that_come_and_go(void **state)
 	struct look_ups look_ups = {.over = false};
 
 	(void)state;
-	run_threads(4, look_addresses_up, &look_ups);
+	run_threads(3, look_addresses_up, &look_ups);
+}
+
+enum { NR_STABLE_MAPS = 1000 };
+
+struct stable_maps {
+	devmap_pagemap *maps[NR_STABLE_MAPS];
+	_Atomic(bool) over;
+};
+
+/** Map i of the stable ones lies at page 2i + 1, so that others can come and go around it. */
+static char *stable_address(uint32_t i)
+{
+	return nowhere + (2 * (uint64_t)i + 1) * PAGE_BYTES;
+}
+
+static void find_stable_maps(void *shared, uint32_t index, struct rng *rng)
+{
+	struct stable_maps *stable = shared;
+	devmap_pagemap_config config = {
+		.size = sizeof(config),
+		.type = DEVMAP_MEMORY_DEVICE_HOST,
+		.backing = DEVMAP_BACKING_CALLER,
+		.length = PAGE_BYTES,
+	};
+	devmap_pagemap *map;
+	uint32_t rounds;
+	uint32_t i;
+
+	if (index == 0) {
+		for (rounds = scaled(10000); rounds > 0; rounds--) {
+			/* Mostly below the others, so that all of them move in the table. */
+			config.address = nowhere + 2 * (uint64_t)rng_below(rng, rounds % 4 == 0 ? NR_STABLE_MAPS : 4) * PAGE_BYTES;
+			if (!check(devmap_memremap_pages(&config, &map) == 0))
+				break;
+			check(devmap_memunmap_pages(map, DEVMAP_WAIT_FOREVER, NULL, NULL) == 0);
+			check(devmap_pagemap_free(map) == 0);
+		}
+		atomic_store(&stable->over, true);
+		return;
+	}
+	while (!atomic_load(&stable->over)) {
+		i = rng_below(rng, NR_STABLE_MAPS);
+		map = devmap_get_pagemap(stable_address(i), NULL);
+		check(map == stable->maps[i]);
+		devmap_put_pagemap(map);
+	}
+}
+
+static void a_live_map_is_found_while_others_come_and_go(void **state)
+{
+	struct stable_maps stable = {.over = false};
+	devmap_pagemap_config config = {
+		.size = sizeof(config),
+		.type = DEVMAP_MEMORY_DEVICE_HOST,
+		.backing = DEVMAP_BACKING_CALLER,
+		.length = PAGE_BYTES,
+	};
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < NR_STABLE_MAPS; i++) {
+		config.address = stable_address(i);
+		assert_ok(devmap_memremap_pages(&config, &stable.maps[i]));
+	}
+	run_threads(2, find_stable_maps, &stable);
+	for (i = 0; i < NR_STABLE_MAPS; i++)
+		destroy_map(stable.maps[i]);
 }
 
 int main(void)
@@ -778,6 +907,10 @@ int main(void)
 		contract(a_resumed_map_takes_users_again),
 		contract(resuming_a_live_map_changes_nothing),
 		contract(the_driver_is_called_during_a_teardown),
+#ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
+		contract(a_driver_may_keep_its_page_in_the_callback_even_during_a_teardown),
+#endif
+		contract(giving_a_reference_back_that_nobody_holds_is_a_fault),
 		contract(taking_an_idle_page_of_a_dying_map_as_its_driver_is_a_fault),
 		contract(a_teardown_waits_for_the_last_put),
 		contract(a_teardown_waits_for_references_on_the_map),
@@ -794,6 +927,7 @@ int main(void)
 		contract(activations_may_race_with_the_teardown),
 		contract(teardowns_that_give_up_and_resumes_may_race_with_takers),
 		contract(address_look_ups_may_race_with_maps_that_come_and_go),
+		contract(a_live_map_is_found_while_others_come_and_go),
 	};
 
 	return cmocka_run_group_tests_name("teardown", tests, NULL, NULL);

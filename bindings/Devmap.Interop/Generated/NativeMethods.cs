@@ -56,7 +56,7 @@ public unsafe partial struct devmap_pagemap_ops
     [NativeTypeName("void (*)(devmap_page *, void *)")]
     public delegate* unmanaged[Cdecl]<devmap_page*, void*, void> page_free;
 
-    [NativeTypeName("void (*)(devmap_page **, uint32_t, void *)")]
+    [NativeTypeName("void (*)(devmap_page *const *, uint32_t, void *)")]
     public delegate* unmanaged[Cdecl]<devmap_page**, uint, void*, void> pages_free;
 }
 

@@ -5,8 +5,8 @@
  * system is mapped with MAP_SYNC, past the page cache; any other file works the same through it. In a library built
  * without DEVMAP_CONFIG_FS_DAX every function answers -EOPNOTSUPP.
  *
- * What is promised: while a lease (references from devmap_dax_file_get_pages()) is held, nobody who uses this library
- * and its claims removes the memory under it. What cannot be: somebody else may truncate the file by other means; then
+ * What is promised: while a lease (references from devmap_dax_file_get_pages()) is held and the file stays claimed through
+ * the handle that it came from, nobody who uses this library removes the memory under it. What cannot be: somebody else may truncate the file by other means; then
  * touching what is gone raises SIGBUS, as for any mapping. devmap_dax_file_check() tells. A file that is unlinked stays
  * whole until it is closed. On a copy-on-write file system an allocation made before a write may not last until it.
  */
@@ -66,7 +66,7 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_free(devmap_dax_file *file);
 /** @return the file's pagemap, for claims and look-ups, valid until devmap_dax_file_free(). */
 DEVMAP_API devmap_pagemap *devmap_dax_file_pagemap(devmap_dax_file *file);
 
-/** @return bytes in the file, as this library left it. Any thread. */
+/** @return bytes in the file, as this handle knows it since the last claim or change. Any thread. */
 DEVMAP_API uint64_t devmap_dax_file_length(const devmap_dax_file *file);
 
 /** @return bytes of address space reserved: the most the file can grow to. */
@@ -96,8 +96,8 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_get_pages(devmap_dax_file *file
  * @param timeout_ns and
  * @param cancel     bound the wait for readers and for other calls, as devmap_fs_dax_break_layouts().
  * @return 0; -EINVAL for NULL; -EPERM when @p owner has no claim; -EACCES when open for reading; -EFBIG beyond the
- *         capacity; -ESTALE when somebody else shortened the file; -ETIMEDOUT; -ECANCELED; -EDEADLK; -ENODEV; what
- *         ftruncate(2) answers.
+ *         capacity; -ESTALE when somebody else changed the file's length; -EBUSY when the caller broke layouts there itself;
+ *         -ETIMEDOUT; -ECANCELED; -EDEADLK; -ENODEV; what ftruncate(2) answers.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_set_length(devmap_dax_file *file, const void *owner, uint64_t length,
 	int64_t timeout_ns, const devmap_cancel *cancel);
@@ -118,8 +118,8 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_punch_hole(devmap_dax_file *fil
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_flush(devmap_dax_file *file, uint64_t offset, uint64_t length);
 
 /**
- * Asks the file system whether the file is still as long as this library left it.
- * @return 0; -ESTALE when somebody else shortened it; -ENODEV when closed; -EINVAL for NULL; what fstat(2) answers.
+ * Asks the file system whether the file is still as long as this handle knows it.
+ * @return 0; -ESTALE when somebody else changed its length; -ENODEV when closed; -EINVAL for NULL; what fstat(2) answers.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_check(devmap_dax_file *file);
 

@@ -28,7 +28,7 @@ extern "C" {
 	X(layout_break_cancels, "layout breaks that were cancelled")                                              \
 	X(faults_overflow, "counts that saturated")                                                               \
 	X(faults_underflow, "references dropped that nobody held")                                                \
-	X(faults_use_after_free, "references taken on a freed ordinary page")                                     \
+	X(faults_use_after_free, "references taken on a freed page")                                     \
 	X(faults_activation, "idle pages taken by devmap_get_page() on a map that refused it")                    \
 	X(faults_driver, "callbacks that failed, as a language layer reported them")
 
@@ -80,7 +80,7 @@ typedef enum devmap_fault_kind {
 	DEVMAP_FAULT_OVERFLOW = 0,
 	/** A reference dropped that nobody held: the page is saturated, and leaks. */
 	DEVMAP_FAULT_UNDERFLOW = 1,
-	/** A reference taken on an ordinary page after its last put. */
+	/** A reference taken on an ordinary page after its last put, or on a page that no map handed out. */
 	DEVMAP_FAULT_USE_AFTER_FREE = 2,
 	/** devmap_get_page() on an idle page of a map that is being torn down, or whose layout is being broken. */
 	DEVMAP_FAULT_ACTIVATION = 3,

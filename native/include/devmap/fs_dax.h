@@ -22,16 +22,16 @@ extern "C" {
  *              points to until devmap_fs_dax_release() or devmap_memunmap_pages() has returned 0.
  * @param ops   copied; or NULL for a claim without callbacks of its own.
  * @return 0; -EINVAL for NULL, a map not created as HOST, or ops without page_free; -EBUSY when the map is claimed, by
- *         this owner too, or its file locked by another open; -ENODEV when it is being torn down; -EOVERFLOW as
- *         devmap_pagemap_get_ops().
+ *         this owner too, or its file locked by another open; -ENODEV when it is being torn down; -EFBIG when the file has
+ *         outgrown its capacity meanwhile; -EOVERFLOW as devmap_pagemap_get_ops(); what locking answers (-ENOLCK).
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_fs_dax_claim(devmap_pagemap *map, void *owner, const devmap_pagemap_ops *ops);
 
 /**
  * Ends the claim: waits for callbacks in flight, after which none is called again; pages in use go idle without one.
  * Any thread; blocks.
- * @return 0; -EINVAL for NULL or a map that nobody claims; -EPERM for another owner; -EBUSY while layouts are broken;
- *         -EDEADLK from a callback of this map; -EALREADY while another thread releases it or tears it down.
+ * @return 0; -EINVAL for NULL or a map that nobody claims; -EPERM for another owner; -EBUSY while layouts are broken or
+ *         the file is being changed; -ENODEV after a teardown; -EDEADLK from a callback of this map; -EALREADY while another thread releases it or tears it down.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_fs_dax_release(devmap_pagemap *map, const void *owner);
 
@@ -59,7 +59,7 @@ typedef struct devmap_layout_break {
  * Breaks the layouts of @p nr_pages pages from @p first_page: marks the range, so that takers through the map get
  * -EAGAIN (holders may still share), and waits until every page in it is idle and its callback has returned. On success
  * the range stays marked until devmap_fs_dax_end_break(); on failure it is not. Other pages are not waited for. Blocks.
- * @param layout_break kept by the caller, in place, until devmap_fs_dax_end_break().
+ * @param layout_break kept by the caller, in place, until devmap_fs_dax_end_break(); what it holds is overwritten.
  * @param timeout_ns   nanoseconds to wait, 0 to ask once, DEVMAP_WAIT_FOREVER.
  * @param cancel       ends the wait early, or NULL.
  * @return 0; -ETIMEDOUT; -ECANCELED; -EINVAL for NULL or no pages; -ERANGE for pages outside the map; -EPERM when
@@ -69,7 +69,7 @@ typedef struct devmap_layout_break {
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_fs_dax_break_layouts(devmap_pagemap *map, const void *owner, uint64_t first_page,
 	uint64_t nr_pages, int64_t timeout_ns, const devmap_cancel *cancel, devmap_layout_break *layout_break);
 
-/** Opens the range to new users again; does nothing to one that is open again. Any thread. */
+/** Opens the range to new users again; does nothing for NULL, or to one that is open again. Any thread. */
 DEVMAP_API void devmap_fs_dax_end_break(devmap_layout_break *layout_break);
 
 #ifdef __cplusplus

@@ -148,7 +148,7 @@ static inline void fs_dax_release(devmap_pagemap *dax_dev, void *owner)
 
 static inline devmap_page *dax_layout_busy_page(devmap_pagemap *mapping)
 {
-	return devmap_fs_dax_busy_page(mapping, 0, mapping->nr_pages);
+	return devmap_fs_dax_busy_page(mapping, mapping->first_page, mapping->nr_pages - mapping->first_page);
 }
 
 /* Last, `struct page` and its fellows: the tags are macros, so that the kernel's spelling with `struct` works. */

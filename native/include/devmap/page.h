@@ -130,9 +130,10 @@ inline DEVMAP_API int32_t devmap_page_type(const devmap_page *page)
 
 /**
  * Takes another reference on a page that the caller holds one on; saturates instead of wrapping. On an idle device page
- * this activates it, as in the kernel: only the driver may do that, for a page that it alone can hand out (its free
- * list), on a map that is not being torn down; anything else is reported as a fault. Everyone else goes through the map.
- * @param nr_refs from 1 to INT32_MAX.
+ * this activates it, as in the kernel: only the driver may do that, in the page's own callback, where it always succeeds,
+ * or for a page that it alone can hand out (its free list) while no teardown or layout break can begin; where that is
+ * broken, the page is saturated and a fault reported. Everyone else goes through the map.
+ * @param nr_refs from 0 to INT32_MAX.
  */
 inline DEVMAP_API void devmap_get_page_refs(devmap_page *page, uint32_t nr_refs)
 {
@@ -156,7 +157,7 @@ inline DEVMAP_API void devmap_get_page(devmap_page *page)
  * Drops @p nr_refs references that the caller holds. The last one of a managed page runs the driver's callback, once and
  * on this thread; the last one of an ordinary page frees it. Dropping what nobody holds is reported as a fault, and
  * calls no driver. The value that the drop returned tells the edge: no test for "one less" can miss it.
- * @param nr_refs from 1 to INT32_MAX.
+ * @param nr_refs from 0 to INT32_MAX.
  */
 inline DEVMAP_API void devmap_put_page_refs(devmap_page *page, uint32_t nr_refs)
 {
@@ -238,7 +239,8 @@ inline DEVMAP_API bool devmap_is_device_public_page(const devmap_page *page)
 /**
  * Takes a reference on a page that the caller may hold none on, activating an idle device page. The caller keeps the
  * page's metadata alive: by a reference on its map, or as the only one who can tear the map down.
- * @return 0; -EINVAL for NULL; -ENODEV when the map is being torn down, or when an ordinary page was freed; -EAGAIN when the page's
+ * @return 0; -EINVAL for NULL; -ENODEV when the map is being torn down or is, when it never looked the page up, or when an
+ *         ordinary page was freed; -EAGAIN when the page's
  *         layout is being broken (fs_dax.h); -EOVERFLOW for a saturated page.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_try_get_page(devmap_page *page);

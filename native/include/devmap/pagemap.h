@@ -53,7 +53,7 @@ typedef struct devmap_pagemap_ops {
 	 * Optional. Called by devmap_release_pages() and devmap_put_pages() in place of page_free for up to
 	 * DEVMAP_IDLE_BATCH pages of this map that became idle in one call; the same event, once a page. The array is the library's, valid during the call.
 	 */
-	void (*pages_free)(devmap_page **pages, uint32_t nr_pages, void *data);
+	void (*pages_free)(devmap_page *const *pages, uint32_t nr_pages, void *data);
 } devmap_pagemap_ops;
 
 /** The most pages one call of pages_free is given. */
@@ -65,8 +65,8 @@ typedef struct devmap_pagemap_ops {
 /**
  * Memory that the caller supplies for the page metadata (64 bytes a page, and one bit for 64 pages), as the kernel's
  * vmem_altmap. It may be the head of the mapped range itself: then pages start devmap_altmap_offset() units after
- * `base`, and those below are no pages. It is zero-filled when the map is created. All lengths are in
- * DEVMAP_ALTMAP_UNIT.
+ * `base`, and those below are no pages. The part in use is zero-filled when the map is created. One altmap serves one map
+ * at a time. All lengths are in DEVMAP_ALTMAP_UNIT.
  */
 typedef struct devmap_altmap {
 	/** Start; a multiple of DEVMAP_ALTMAP_UNIT, readable and writable, kept until devmap_memunmap_pages() returned 0. */
@@ -75,9 +75,9 @@ typedef struct devmap_altmap {
 	uint64_t reserve;
 	/** Units after those, for the metadata. */
 	uint64_t free;
-	/** Units of `free` spent on alignment. Written by the library; 0 here, as a unit aligns any metadata. */
+	/** Units of `free` spent on alignment. Written by the library: 0, as a unit aligns any metadata. */
 	uint64_t align;
-	/** Units of `free` in use. Written by the library. */
+	/** Units of `free` in use: 0 for a new map, then written by the library. */
 	uint64_t alloc;
 } devmap_altmap;
 
@@ -167,8 +167,8 @@ extern DEVMAP_API devmap_static_key devmap_managed_key;
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_get_ops(void);
 
 /**
- * Ends one hold. Any thread, callbacks included.
- * @return 0, -EINVAL with nothing changed when nobody holds the ops, -EOPNOTSUPP as devmap_pagemap_get_ops().
+ * Ends one hold of devmap_pagemap_get_ops(). Any thread, callbacks included.
+ * @return 0, -EINVAL with nothing changed when there is none (maps' and claims' own are not counted), -EOPNOTSUPP as devmap_pagemap_get_ops().
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_put_ops(void);
 
@@ -182,7 +182,7 @@ DEVMAP_API int32_t devmap_pagemap_ops_count(void);
  * @param map    receives the handle on success, else is left alone.
  * @return 0; -EINVAL for a bad argument (null, zero or misaligned or overflowing length or address, unknown type or
  *         backing, a managed type without page_free, a HOST map with one); -EEXIST where the range overlaps another map;
- *         -ENOMEM without memory or address space, or with an altmap too small; -EOPNOTSUPP for a type that the library
+ *         -ENOMEM without memory or address space, or with an altmap too small; -EBUSY for an altmap in use; -EOPNOTSUPP for a type that the library
  *         was built without; -EOVERFLOW as devmap_pagemap_get_ops().
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_memremap_pages(const devmap_pagemap_config *config, devmap_pagemap **map);
@@ -210,7 +210,7 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_resume(devmap_pagemap *map);
 /**
  * Gives the handle of a torn-down map back; NULL is fine. Between devmap_memunmap_pages() and this call every function
  * on the handle answers -ENODEV, so that threads that race with the teardown are told, not hurt.
- * @return 0; with nothing done -EBUSY when the map is not torn down, -EINVAL when its handle was given back already.
+ * @return 0; with nothing done -EBUSY when the map is not torn down, or is a file's (dax_file.h), -EINVAL when its handle was given back already.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_free(devmap_pagemap *map);
 
@@ -222,7 +222,7 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_free(devmap_pagemap *map);
  */
 DEVMAP_API DEVMAP_MUST_CHECK devmap_pagemap *devmap_get_pagemap(const void *address, devmap_pagemap *cached);
 
-/** Gives a reference of devmap_get_pagemap() back; NULL is fine. Any thread. */
+/** Gives a reference of devmap_get_pagemap() back; NULL is fine. One too many is reported as a fault. Any thread. */
 DEVMAP_API void devmap_put_pagemap(devmap_pagemap *map);
 
 /**
