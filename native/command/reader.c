@@ -123,7 +123,8 @@ static void verify(struct devmap_reader *reader, const char *address, uint64_t f
 }
 
 /* Takes references of its own, gives the lease back, and goes on reading. */
-static void share(struct devmap_reader *reader, devmap_page *page, const char *address, uint64_t first, uint64_t nr_pages)
+static void share(
+	struct devmap_reader *reader, devmap_page *page, const char *address, uint64_t first, uint64_t nr_pages)
 {
 	for (uint64_t i = 0; i < nr_pages; i++)
 		devmap_get_page(page + i);
@@ -150,8 +151,8 @@ static int read_once(struct devmap_reader *reader)
 	}
 	nr_pages = 1 + next_random(reader, whole < config->max_pages ? whole : config->max_pages);
 	first = next_random(reader, whole - nr_pages + 1);
-	result = devmap_dax_file_get_pages(config->file, first * config->page_size, nr_pages * config->page_size, false, &page,
-		&held, &address);
+	result = devmap_dax_file_get_pages(
+		config->file, first * config->page_size, nr_pages * config->page_size, false, &page, &held, &address);
 	if (result == -EAGAIN || result == -ERANGE) {
 		reader->counts.refused++;
 		sched_yield();

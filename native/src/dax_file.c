@@ -11,8 +11,11 @@
 #define DEFAULT_CAPACITY (UINT64_C(1) << 30)
 #define DEFAULT_GROWTH 4
 
-/* In devmap_page.flags: the page's blocks were allocated, and not given back since. */
-#define PAGE_ALLOCATED 1u
+/*
+ * In devmap_page.flags of a file's page, above PAGE_ORDINARY's bit: the claim under which its blocks were allocated,
+ * and not given back since; 0 for none. Under another claim, or none, others may have given them back meanwhile.
+ */
+#define ALLOCATED_SHIFT 2
 
 struct devmap_dax_file {
 	devmap_pagemap *pgmap;
@@ -41,7 +44,8 @@ static int check_config(const devmap_dax_file_config *config)
 		return -EINVAL;
 	if (config->page_size == 0)
 		return 0;
-	return config->page_size & (config->page_size - 1) || config->page_size < MIN_PAGE_SIZE || config->page_size > MAX_PAGE_SIZE
+	return config->page_size & (config->page_size - 1) || config->page_size < MIN_PAGE_SIZE ||
+			       config->page_size > MAX_PAGE_SIZE
 		       ? -EINVAL
 		       : 0;
 }
@@ -80,8 +84,8 @@ static int file_map(devmap_dax_file *file, uint64_t page_size)
 	};
 	int result;
 
-	result = os_file_map(file->file, file->capacity, page_size ? page_size : DEFAULT_PAGE_SIZE, file->write, &file->base,
-			     &file->dax);
+	result = os_file_map(file->file, file->capacity, page_size ? page_size : DEFAULT_PAGE_SIZE, file->write,
+		&file->base, &file->dax);
 	if (result != 0)
 		return result;
 	config.address = file->base;
@@ -213,10 +217,18 @@ static uint64_t page_offset(const devmap_dax_file *file, uint64_t index)
 	return index << file->pgmap->page_shift;
 }
 
-static bool is_allocated(devmap_page *page, uint64_t n)
+/* What the flags of a page allocated now would be: 0 without a claim. */
+static uint32_t allocated_under_claim(devmap_dax_file *file)
+{
+	struct map *map = map_of(file->pgmap);
+
+	return atomic_load(&map->claim) == CLAIM_HELD ? atomic_load(&map->nr_claims) << ALLOCATED_SHIFT : 0;
+}
+
+static bool is_allocated(devmap_page *page, uint64_t n, uint32_t allocated)
 {
 	for (uint64_t i = 0; i < n; i++)
-		if (!(atomic_load_explicit(&page[i].flags, memory_order_relaxed) & PAGE_ALLOCATED))
+		if (allocated == 0 || atomic_load_explicit(&page[i].flags, memory_order_relaxed) != allocated)
 			return false;
 	return true;
 }
@@ -230,6 +242,8 @@ static int allocate(devmap_dax_file *file, devmap_page *page, const struct exten
 	uint64_t start = page_offset(file, extent->first_page);
 	uint64_t end = page_offset(file, extent->first_page + extent->nr_pages);
 	uint64_t length = atomic_load(&file->length);
+	/* Asked for before allocating: what is released and claimed again in between counts as another claim. */
+	uint32_t allocated = allocated_under_claim(file);
 	os_file_info info;
 	int result;
 
@@ -238,7 +252,7 @@ static int allocate(devmap_dax_file *file, devmap_page *page, const struct exten
 		return result;
 	if (info.length < extent->end)
 		return -ESTALE;
-	if (is_allocated(page, extent->nr_pages))
+	if (is_allocated(page, extent->nr_pages, allocated))
 		return 0;
 	if (end > length)
 		end = length;
@@ -246,7 +260,7 @@ static int allocate(devmap_dax_file *file, devmap_page *page, const struct exten
 	if (result != 0)
 		return result;
 	for (uint64_t i = 0; i < extent->nr_pages && page_offset(file, extent->first_page + i + 1) <= length; i++)
-		atomic_fetch_or_explicit(&page[i].flags, PAGE_ALLOCATED, memory_order_relaxed);
+		atomic_store_explicit(&page[i].flags, allocated, memory_order_relaxed);
 	return 0;
 }
 
@@ -256,7 +270,7 @@ static void forget_allocated(devmap_dax_file *file, uint64_t first_page, uint64_
 	uint64_t end = first_page + nr_pages;
 
 	for (uint64_t i = map_next_touched(map, first_page, end); i < end; i = map_next_touched(map, i + 1, end))
-		atomic_fetch_and_explicit(&file->pgmap->pages[i].flags, ~PAGE_ALLOCATED, memory_order_relaxed);
+		atomic_store_explicit(&file->pgmap->pages[i].flags, 0, memory_order_relaxed);
 }
 
 static bool is_open(const devmap_dax_file *file)
@@ -282,8 +296,8 @@ int devmap_dax_file_get_pages(devmap_dax_file *file, uint64_t offset, uint64_t l
 	if (result != 0)
 		return result;
 	/*
-	 * Again, now that a truncation would wait for these pages. One that came in between lowered the length before it
-	 * opened the range, and the references taken since see what was done before it was opened.
+	 * Again, now that a truncation would wait for these pages. One that came in between lowered the length before
+	 * it opened the range, and the references taken since see what was done before it was opened.
 	 */
 	if (!is_within(offset, length, atomic_load(&file->length)))
 		result = -ERANGE;
@@ -401,7 +415,8 @@ static int change_begin(struct change *change, devmap_dax_file *file, const void
 }
 
 /* Breaks the layouts of whole pages for the change. */
-static int change_break(struct change *change, uint64_t first_page, uint64_t nr_pages, devmap_layout_break *layout_break)
+static int change_break(
+	struct change *change, uint64_t first_page, uint64_t nr_pages, devmap_layout_break *layout_break)
 {
 	return devmap_fs_dax_break_layouts(change->file->pgmap, change->owner, first_page, nr_pages, time_left(change),
 					   change->cancel, layout_break);

@@ -46,7 +46,8 @@ void fault_report(devmap_fault_kind kind, devmap_page *page, int32_t count, cons
 	if (handler)
 		handler(&fault, data);
 	else if (print)
-		fprintf(stderr, "devmap: page %llu of map %p, count %d: %s (the first of its kind; others are only counted)\n",
+		fprintf(stderr,
+			"devmap: page %llu of map %p, count %d: %s (the first of its kind; others are only counted)\n",
 			(unsigned long long)fault.index, (void *)fault.pgmap, count, message);
 }
 

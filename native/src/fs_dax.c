@@ -51,6 +51,7 @@ static int claim_begin_locked(struct map *map, void *owner, const devmap_pagemap
 	atomic_store(&map->driver, &map->driver_storage);
 	atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_FS_DAX);
 	map->owner = owner;
+	atomic_fetch_add(&map->nr_claims, 1);
 	map->claim = CLAIM_HELD;
 	stat_gauge_raise(STAT_GAUGE_claims);
 	return 0;
@@ -190,7 +191,10 @@ static int break_begin_locked(struct map *map, const void *owner, uint64_t first
 		.nr_pages = nr_pages,
 	};
 	map->breaks = layout_break;
-	/* The break's half of the crossed check with takers: the mark, then, in range_is_idle(), `busy`. See busy_enter(). */
+	/*
+	 * The break's half of the crossed check with takers: the mark, then, in range_is_idle(), `busy`. See
+	 * busy_enter().
+	 */
 	atomic_fetch_add(&map->nr_breaks, 1);
 	stat_gauge_raise(STAT_GAUGE_layout_breaks);
 	return 0;
@@ -259,7 +263,9 @@ void devmap_fs_dax_end_break(devmap_layout_break *layout_break)
 	for (link = &map->breaks; *link != layout_break; link = &(*link)->next)
 		continue;
 	*link = layout_break->next;
-	/* What was done to the range is visible to who takes a page of it: through this counter, or through the lock. */
+	/*
+	 * What was done to the range is visible to who takes a page of it: through this counter, or through the lock.
+	 */
 	atomic_fetch_sub(&map->nr_breaks, 1);
 	pthread_mutex_unlock(&map->lock);
 	stat_gauge_lower(STAT_GAUGE_layout_breaks);

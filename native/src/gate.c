@@ -6,8 +6,9 @@
 DEVMAP_DEFINE_STATIC_KEY_FALSE(devmap_managed_key);
 
 /*
- * How many of the key's holds are users'. The key alone is the gate; this only keeps a user's unbalanced put from ending
- * the hold of a map or a claim. Raised after the key and lowered before it, so it never exceeds the holds that it counts.
+ * How many of the key's holds are users'. The key alone is the gate; this only keeps a user's unbalanced put from
+ * ending the hold of a map or a claim. Raised after the key and lowered before it, so it never exceeds the holds that
+ * it counts.
  */
 static devmap_static_key user_holds;
 

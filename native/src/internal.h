@@ -136,6 +136,8 @@ struct map {
 	bool tearing_down;
 	/* An enum map_claim; changed under the lock. */
 	_Atomic(uint32_t) claim;
+	/* Claims so far; numbers the one that is held. */
+	_Atomic(uint32_t) nr_claims;
 	const void *owner;
 	/* Changes of the file under way, which need the claim. */
 	uint32_t nr_changes;
@@ -159,8 +161,8 @@ static inline struct map *map_of(devmap_pagemap *pgmap)
  * Raise, then look: the reference is raised first and the state read after it, both sequentially consistent, while a
  * teardown writes the state first and reads the counters after it. So either this look sees the mark and gives back, in
  * the shard it raised, or the teardown sees the raise. A sum of the shards read after the mark is then exact when it is
- * zero: no reference is taken any more, but for those given back in the same shard, which one reading of that shard sees
- * both of or neither; every other drop that the sum contains follows a take that it contains too.
+ * zero: no reference is taken any more, but for those given back in the same shard, which one reading of that shard
+ * sees both of or neither; every other drop that the sum contains follows a take that it contains too.
  */
 int map_enter(struct map *map, uint32_t shard, int64_t n);
 

@@ -37,8 +37,8 @@ static size_t upper_bound(struct table *table, uintptr_t address)
 		size_t middle = low + (high - low) / 2;
 
 		/*
-		 * Acquire, here and below: a reader that sees an entry of a change under way sees the sequence move that
-		 * stood before it, and starts again.
+		 * Acquire, here and below: a reader that sees an entry of a change under way sees the sequence move
+		 * that stood before it, and starts again.
 		 */
 		if (atomic_load_explicit(&table->entries[middle].start, memory_order_acquire) <= address)
 			low = middle + 1;

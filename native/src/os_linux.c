@@ -85,8 +85,8 @@ bool os_wait(const void *word, uint32_t value, int64_t deadline)
 	long result;
 
 	/* FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC, so an interrupted wait needs no arithmetic. */
-	result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value, deadline < 0 ? NULL : &until, NULL,
-			 FUTEX_BITSET_MATCH_ANY);
+	result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value, deadline < 0 ? NULL : &until,
+		NULL, FUTEX_BITSET_MATCH_ANY);
 	return result == 0 || errno != ETIMEDOUT;
 }
 
@@ -207,8 +207,8 @@ int os_file_map(int file, uint64_t length, uint64_t alignment, bool write, void 
 		if (result != 0)
 			return result;
 		/*
-		 * MAP_FIXED unmaps the reservation before the file system has a say. Should it refuse, the addresses may be
-		 * another thread's by now, and are not unmapped; that it refuses is unlikely after the probe.
+		 * MAP_FIXED unmaps the reservation before the file system has a say. Should it refuse, the addresses
+		 * may be another thread's by now, and are not unmapped; that it refuses is unlikely after the probe.
 		 */
 		memory = mmap(memory, length, access, flags | MAP_FIXED, file, 0);
 	}

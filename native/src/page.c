@@ -25,8 +25,9 @@ static bool is_saturated(int32_t refcount)
 }
 
 /*
- * From here on the page is nobody's: puts and gets come back here and leave it saturated, and no driver is called. Racing
- * drops may move the word a little before this store or after it; 2^29 of them would be needed to leave the range.
+ * From here on the page is nobody's: puts and gets come back here and leave it saturated, and no driver is called.
+ * Racing drops may move the word a little before this store or after it; 2^29 of them would be needed to leave the
+ * range.
  */
 static void saturate(devmap_page *page)
 {
@@ -37,7 +38,8 @@ static int overflow(devmap_page *page, int32_t refcount)
 {
 	saturate(page);
 	if (refcount > 0)
-		fault_report(DEVMAP_FAULT_OVERFLOW, page, refcount, "too many references; the page is saturated and leaks");
+		fault_report(
+			DEVMAP_FAULT_OVERFLOW, page, refcount, "too many references; the page is saturated and leaks");
 	return -EOVERFLOW;
 }
 
@@ -94,8 +96,8 @@ int page_take(struct map *map, devmap_page *page)
 
 	/*
 	 * The first look at the mark keeps newcomers from raising `busy` under a break, which waits for it to fall.
-	 * A page in use: whoever activated it keeps `busy` raised until its idle edge, which cannot come while the reference
-	 * taken here lasts. So a break waits for it without a second look.
+	 * A page in use: whoever activated it keeps `busy` raised until its idle edge, which cannot come while the
+	 * reference taken here lasts. So a break waits for it without a second look.
 	 * Acquire, with the release of the activation below: what a layout break did before is visible through either.
 	 */
 	if (map->claimable && atomic_load(&map->nr_breaks) != 0 && layout_is_broken(map, map_index(map, page)))
@@ -221,8 +223,8 @@ static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 	uint32_t shard = this_shard();
 
 	/*
-	 * Inside the page's callback its edge holds the map and `busy` until it ends, in this thread's shard and after this:
-	 * both pass on to the new activation, and no teardown or break can slip in between. So this cannot fail.
+	 * Inside the page's callback its edge holds the map and `busy` until it ends, in this thread's shard and after
+	 * this: both pass on to the new activation, and no teardown or break can slip in between. So this cannot fail.
 	 */
 	if (in_callback_of(page)) {
 		atomic_fetch_add(&map->shards[shard].refs, 1);
@@ -260,7 +262,7 @@ void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 	if (old == 0 || (old == -1 && !map)) {
 		saturate(page);
 		fault_report(DEVMAP_FAULT_USE_AFTER_FREE, page, old + 1,
-			     "a reference taken on a page that was freed, or whose map is torn down or never handed it out");
+			"a reference taken on a page that was freed, or whose map is torn down or never handed it out");
 		return;
 	}
 	overflow(page, old);
@@ -272,8 +274,8 @@ void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 static const struct driver *claim_enter(struct map *map, devmap_idle_frame *frame)
 {
 	/*
-	 * Raise, then look, against a release, which takes the driver away and then reads the counters: all sequentially
-	 * consistent, so either this look finds no driver or the release waits for this callback.
+	 * Raise, then look, against a release, which takes the driver away and then reads the counters: all
+	 * sequentially consistent, so either this look finds no driver or the release waits for this callback.
 	 */
 	atomic_fetch_add(&map->shards[frame->shard].callbacks, 1);
 	frame->counted = 1;
@@ -326,7 +328,9 @@ static void edge_end(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
 	map_exit(map, frame->shard, n);
 }
 
-/* The edge's acquire: this load reads the last drop or a later change of its chain, so it sees what came before each. */
+/*
+ * The edge's acquire: this load reads the last drop or a later change of its chain, so it sees what came before each.
+ */
 static void edge_acquire(devmap_page *page)
 {
 	(void)atomic_load_explicit(&page->refcount, memory_order_acquire);
@@ -387,8 +391,9 @@ void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 	saturate(page);
 	if (!is_saturated(old))
 		fault_report(DEVMAP_FAULT_UNDERFLOW, page, old - nr + 1,
-			     ordinary ? "a reference dropped that nobody held, or after the page was freed; it is saturated and leaks"
-				      : "a reference dropped that nobody held; the page is saturated and leaks");
+			ordinary ? "a reference dropped that nobody held, or after the page was freed; it is saturated "
+				   "and leaks"
+				 : "a reference dropped that nobody held; the page is saturated and leaks");
 }
 
 /* ---- many pages ------------------------------------------------------------------------------------------------- */

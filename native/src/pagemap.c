@@ -336,8 +336,8 @@ static int metadata_alloc(struct map *map, devmap_altmap *altmap)
 }
 
 /*
- * Gives the metadata's memory back, and keeps its addresses until the handle is freed: what still points to a page finds
- * it zero-filled, idle and of no map.
+ * Gives the metadata's memory back, and keeps its addresses until the handle is freed: what still points to a page
+ * finds it zero-filled, idle and of no map.
  */
 static void metadata_discard(struct map *map)
 {

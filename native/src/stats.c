@@ -38,8 +38,8 @@ void stat_gauge_raise(enum stat_gauge gauge)
 	uint64_t peak = atomic_load_explicit(&g->peak, memory_order_relaxed);
 
 	atomic_fetch_add_explicit(&g->total, 1, memory_order_relaxed);
-	while (peak < current &&
-	       !atomic_compare_exchange_weak_explicit(&g->peak, &peak, current, memory_order_relaxed, memory_order_relaxed))
+	while (peak < current && !atomic_compare_exchange_weak_explicit(
+					 &g->peak, &peak, current, memory_order_relaxed, memory_order_relaxed))
 		continue;
 }
 

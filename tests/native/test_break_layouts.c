@@ -296,6 +296,29 @@ static void a_break_that_was_ended_is_not_ended_again(void **state)
 	world_end(&world);
 }
 
+static void a_break_that_failed_needs_no_end(void **state)
+{
+	struct world world = world_new();
+	devmap_page *page = take_page(world.map, 3);
+	devmap_layout_break range = {0}, other = {0};
+	int nobody = 0;
+
+	(void)state;
+	devmap_fs_dax_end_break(NULL);
+	assert_error(break_range(&world, 3, 1, 0, &range), ETIMEDOUT);
+	devmap_fs_dax_end_break(&range);
+	assert_ok(break_range(&world, 5, 1, 0, &range));
+	assert_error(break_range(&world, 5, 1, 0, &other), EBUSY);
+	assert_error(break_range(&world, NR_PAGES, 1, 0, &other), ERANGE);
+	assert_error(break_range(&world, 0, 0, 0, &other), EINVAL);
+	assert_error(devmap_fs_dax_break_layouts(world.map, &nobody, 0, 1, 0, NULL, &other), EPERM);
+	devmap_fs_dax_end_break(&other);
+	assert_marked(world.map, 5, 1);
+	devmap_fs_dax_end_break(&range);
+	devmap_put_page(page);
+	world_end(&world);
+}
+
 static void random_ranges_mark_exactly_their_pages(void **state)
 {
 	struct rng rng = rng_stream(1);
@@ -446,6 +469,47 @@ static void the_break_waits_for_the_callback_to_return(void **state)
 	assert_int_equal(waiting.left_at_return, 1);
 	assert_ok(blocking_call_join(&put));
 	devmap_fs_dax_end_break(&waiting.range);
+	destroy_map(map);
+}
+
+struct retaking_driver {
+	uint32_t calls;
+	sem_t retaken;
+};
+
+static void take_again_once(devmap_page *page, void *data)
+{
+	struct retaking_driver *driver = data;
+
+	if (driver->calls++ > 0)
+		return;
+	devmap_get_page(page);
+	(void)sem_post(&driver->retaken);
+}
+
+static void a_page_that_its_callback_takes_again_is_waited_for(void **state)
+{
+	static const devmap_pagemap_ops ops = {.page_free = take_again_once};
+	devmap_pagemap *map = create_host_map(NR_PAGES);
+	struct retaking_driver driver = {0};
+	struct waiting_break waiting = {.map = map, .owner = &driver, .first_page = 0, .nr_pages = NR_PAGES};
+	devmap_page *page = take_page(map, 7);
+
+	(void)state;
+	assert_ok(sem_init(&driver.retaken, 0, 0));
+	assert_ok(devmap_fs_dax_claim(map, &driver, &ops));
+	blocking_call_start(&waiting.call, break_call, &waiting);
+	assert_true(blocking_call_waits(&waiting.call));
+	devmap_put_page(page);
+	while (sem_wait(&driver.retaken) != 0)
+		;
+	assert_true(blocking_call_waits(&waiting.call));
+	assert_int_equal(devmap_page_count(page), 2);
+	devmap_put_page(page);
+	assert_ok(blocking_call_join(&waiting.call));
+	assert_int_equal(driver.calls, 2);
+	devmap_fs_dax_end_break(&waiting.range);
+	assert_ok(sem_destroy(&driver.retaken));
 	destroy_map(map);
 }
 
@@ -1075,6 +1139,7 @@ int main(void)
 		contract(pages_outside_the_range_are_not_waited_for),
 		contract(any_thread_ends_a_break),
 		contract(a_break_that_was_ended_is_not_ended_again),
+		contract(a_break_that_failed_needs_no_end),
 		contract(random_ranges_mark_exactly_their_pages),
 		contract(a_terabyte_is_broken_at_the_cost_of_its_used_pages),
 		contract(holders_share_and_put_while_the_break_waits),
@@ -1082,6 +1147,7 @@ int main(void)
 		contract(a_batch_release_lets_the_break_go_on),
 		contract(a_page_taken_before_the_claim_is_waited_for),
 		contract(the_break_waits_for_the_callback_to_return),
+		contract(a_page_that_its_callback_takes_again_is_waited_for),
 		contract(a_break_that_times_out_leaves_the_range_open),
 		contract(a_break_that_is_cancelled_leaves_the_range_open),
 		contract(one_cancel_ends_every_wait_that_was_given_it_and_no_other),

@@ -316,6 +316,24 @@ static void a_claim_holds_the_gate_until_its_end(void **state)
 	assert_error(devmap_pagemap_put_ops(), EINVAL);
 }
 
+static void nobody_else_ends_the_claim_s_hold_of_the_gate(void **state)
+{
+	devmap_pagemap *map = create_host_map(NR_PAGES);
+	int owner = 0;
+
+	(void)state;
+	assert_ok(devmap_fs_dax_claim(map, &owner, NULL));
+	assert_error(devmap_pagemap_put_ops(), EINVAL);
+	assert_int_equal(devmap_pagemap_ops_count(), 1);
+	assert_ok(devmap_pagemap_get_ops());
+	assert_int_equal(devmap_pagemap_ops_count(), 2);
+	assert_ok(devmap_pagemap_put_ops());
+	assert_error(devmap_pagemap_put_ops(), EINVAL);
+	assert_ok(devmap_fs_dax_release(map, &owner));
+	assert_int_equal(devmap_pagemap_ops_count(), 0);
+	destroy_map(map);
+}
+
 static void a_claim_that_the_gate_refuses_changes_nothing(void **state)
 {
 	devmap_pagemap *map = create_host_map(NR_PAGES);
@@ -863,6 +881,7 @@ int main(void)
 		contract(only_a_host_map_is_claimed),
 		contract(null_and_ops_without_page_free_are_refused),
 		contract(a_claim_holds_the_gate_until_its_end),
+		contract(nobody_else_ends_the_claim_s_hold_of_the_gate),
 		contract(a_claim_that_the_gate_refuses_changes_nothing),
 		contract(pages_in_use_at_release_go_idle_without_a_callback),
 		contract(release_waits_for_callbacks_in_flight),

@@ -689,6 +689,7 @@ static void a_closed_file_answers_that_it_is_gone(void **state)
 	assert_error(devmap_dax_file_close(file, 0, NULL, NULL), ENODEV);
 	assert_ptr_equal(devmap_dax_file_pagemap(file), map);
 	assert_error(devmap_fs_dax_claim(map, &owner, NULL), ENODEV);
+	assert_error(devmap_pagemap_free(map), EBUSY);
 	assert_null(lease.page);
 	assert_ok(devmap_dax_file_free(file));
 }

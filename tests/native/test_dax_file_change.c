@@ -343,6 +343,23 @@ static void the_wait_for_another_change_ends_early_too(void **state)
 	close_file(file);
 }
 
+static void a_claim_is_not_released_during_a_change(void **state)
+{
+	const char *path = known_file("data", LENGTH);
+	devmap_dax_file *file = claimed_file(path);
+	struct lease tail = take_lease(file, 6 * PAGE, 1, false);
+	struct waiting_change shrink = {0};
+
+	(void)state;
+	start_set_length(&shrink, file, PAGE);
+	assert_true(blocking_call_waits(&shrink.call));
+	assert_error(devmap_fs_dax_release(devmap_dax_file_pagemap(file), &owner), EBUSY);
+	give_back(&tail);
+	assert_ok(blocking_call_join(&shrink.call));
+	assert_ok(devmap_fs_dax_release(devmap_dax_file_pagemap(file), &owner));
+	close_file(file);
+}
+
 static void close_waits_for_a_change(void **state)
 {
 	const char *path = known_file("data", LENGTH);
@@ -651,6 +668,7 @@ int main(void)
 		contract(a_punch_that_ends_early_leaves_the_file_as_it_was),
 		contract(changes_of_one_file_wait_for_each_other),
 		contract(the_wait_for_another_change_ends_early_too),
+		contract(a_claim_is_not_released_during_a_change),
 		contract(close_waits_for_a_change),
 		contract(changes_from_many_threads_leave_a_file_of_one_length),
 		contract(only_the_owner_of_the_claim_changes_the_file),

@@ -179,7 +179,7 @@ static uint64_t more_than_fits(void)
 static void a_lease_larger_than_the_file_system_is_refused_at_once(void **state)
 {
 	uint64_t length = more_than_fits();
-	char path[] = SHM "/devmap-test-XXXXXX";
+	char path[64] = SHM "/devmap-test-XXXXXX";
 	devmap_dax_file *file = NULL;
 	struct lease lease = {0};
 	int fd;
@@ -189,10 +189,12 @@ static void a_lease_larger_than_the_file_system_is_refused_at_once(void **state)
 		skip();
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
-	assert_ok(ftruncate(fd, (off_t)length));
-	assert_ok(close(fd));
-	assert_ok(open_with(path, DEVMAP_DAX_FILE_WRITE, length, GIB, &file));
+	/* Without a name from here on, so that it goes with this process in any case. */
 	assert_ok(unlink(path));
+	assert_ok(ftruncate(fd, (off_t)length));
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	assert_ok(open_with(path, DEVMAP_DAX_FILE_WRITE, length, GIB, &file));
+	assert_ok(close(fd));
 	assert_error(try_lease(file, 0, length, true, &lease), ENOSPC);
 	assert_null(lease.page);
 	/* What does fit is still given. */

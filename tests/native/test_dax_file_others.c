@@ -91,6 +91,27 @@ static void a_write_lease_of_what_was_written_before_is_stale_too(void **state)
 	close_file(file);
 }
 
+static void a_file_that_somebody_else_lengthened_is_stale_for_changes(void **state)
+{
+	const char *path = known_file("data", LENGTH);
+	devmap_dax_file *file = claimed_file(path);
+	struct lease lease = {0};
+
+	(void)state;
+	assert_ok(truncate(path, 2 * (off_t)LENGTH));
+	assert_error(devmap_dax_file_check(file), ESTALE);
+	assert_error(set_length(file, PAGE, 0), ESTALE);
+	assert_error(set_length(file, 3 * LENGTH, 0), ESTALE);
+	assert_int_equal(size_of(path), 2 * LENGTH);
+	assert_int_equal(devmap_dax_file_length(file), LENGTH);
+	/* What the handle knows of is whole. */
+	lease = take_lease(file, 0, LENGTH, true);
+	assert_known(lease.bytes, 0, LENGTH);
+	give_back(&lease);
+	assert_error(try_lease(file, LENGTH, 1, false, &lease), ERANGE);
+	close_file(file);
+}
+
 static void a_file_that_has_its_length_again_is_not_stale(void **state)
 {
 	const char *path = known_file("data", LENGTH);
@@ -193,6 +214,87 @@ static void the_lock_goes_with_the_claim(void **state)
 	close_file(other);
 	assert_ok(claim_file(one));
 	close_file(one);
+}
+
+static void a_claim_learns_the_length_that_others_left(void **state)
+{
+	const char *path = known_file("data", LENGTH);
+	devmap_dax_file *one = open_file(path, DEVMAP_DAX_FILE_WRITE), *other = claimed_file(path);
+	struct lease lease = {0};
+
+	(void)state;
+	assert_ok(set_length(other, 3 * PAGE, 0));
+	assert_ok(devmap_fs_dax_release(devmap_dax_file_pagemap(other), &owner));
+	assert_ok(claim_file(one));
+	assert_int_equal(devmap_dax_file_length(one), 3 * PAGE);
+	assert_ok(devmap_dax_file_check(one));
+	assert_error(try_lease(one, 3 * PAGE, 1, false, &lease), ERANGE);
+	assert_ok(set_length(one, 2 * LENGTH, 0));
+	assert_ok(devmap_fs_dax_release(devmap_dax_file_pagemap(one), &owner));
+	assert_ok(claim_file(other));
+	assert_int_equal(devmap_dax_file_length(other), 2 * LENGTH);
+	lease = take_lease(other, 0, 2 * LENGTH, true);
+	assert_known(lease.bytes, 0, 3 * PAGE);
+	assert_zeros(lease.bytes + 3 * PAGE, 2 * LENGTH - 3 * PAGE);
+	give_back(&lease);
+	close_file(one);
+	close_file(other);
+}
+
+static void a_file_that_outgrew_its_capacity_is_not_claimed(void **state)
+{
+	const char *path = known_file("data", LENGTH);
+	devmap_dax_file *small = NULL, *large = open_file(path, DEVMAP_DAX_FILE_WRITE);
+
+	(void)state;
+	assert_ok(open_with(path, DEVMAP_DAX_FILE_WRITE, LENGTH, 0, &small));
+	assert_ok(truncate(path, (off_t)LENGTH + 1));
+	assert_error(claim_file(small), EFBIG);
+	assert_int_equal(devmap_pagemap_ops_count(), 0);
+	/* The refusal locked nothing, and is one of the moment. */
+	assert_ok(claim_file(large));
+	assert_ok(set_length(large, LENGTH, 0));
+	assert_ok(devmap_fs_dax_release(devmap_dax_file_pagemap(large), &owner));
+	assert_ok(claim_file(small));
+	close_file(small);
+	close_file(large);
+}
+
+static void what_others_gave_back_between_two_claims_is_allocated_again(void **state)
+{
+	const char *path = sparse_file("data", LENGTH);
+	devmap_dax_file *one = claimed_file(path), *other = open_file(path, DEVMAP_DAX_FILE_WRITE);
+	struct lease lease = take_lease(one, 0, LENGTH, true);
+
+	(void)state;
+	give_back(&lease);
+	assert_ok(devmap_fs_dax_release(devmap_dax_file_pagemap(one), &owner));
+	assert_ok(claim_file(other));
+	assert_ok(punch(other, 0, LENGTH, 0));
+	assert_ok(devmap_fs_dax_release(devmap_dax_file_pagemap(other), &owner));
+	assert_true(allocated_bytes(path) < LENGTH);
+	assert_ok(claim_file(one));
+	lease = take_lease(one, 0, LENGTH, true);
+	assert_true(allocated_bytes(path) >= LENGTH);
+	give_back(&lease);
+	close_file(one);
+	close_file(other);
+}
+
+static void what_others_gave_back_is_allocated_again_without_a_claim(void **state)
+{
+	const char *path = sparse_file("data", LENGTH);
+	devmap_dax_file *one = open_file(path, DEVMAP_DAX_FILE_WRITE), *other = claimed_file(path);
+	struct lease lease = take_lease(one, 0, LENGTH, true);
+
+	(void)state;
+	give_back(&lease);
+	assert_ok(punch(other, 0, LENGTH, 0));
+	lease = take_lease(one, 0, LENGTH, true);
+	assert_true(allocated_bytes(path) >= LENGTH);
+	give_back(&lease);
+	close_file(one);
+	close_file(other);
 }
 
 static void a_close_that_ended_busy_keeps_the_lock(void **state)
@@ -304,11 +406,16 @@ int main(void)
 		contract(a_file_that_is_replaced_stays_what_was_opened),
 		contract(a_file_that_somebody_else_shortened_is_stale),
 		contract(a_write_lease_of_what_was_written_before_is_stale_too),
+		contract(a_file_that_somebody_else_lengthened_is_stale_for_changes),
 		contract(a_file_that_has_its_length_again_is_not_stale),
 		contract(touching_what_somebody_else_cut_off_is_sigbus_as_for_any_mapping),
 		contract(a_writer_s_claim_keeps_every_other_open_out),
 		contract(readers_claim_together_and_keep_writers_out),
 		contract(the_lock_goes_with_the_claim),
+		contract(a_claim_learns_the_length_that_others_left),
+		contract(a_file_that_outgrew_its_capacity_is_not_claimed),
+		contract(what_others_gave_back_between_two_claims_is_allocated_again),
+		contract(what_others_gave_back_is_allocated_again_without_a_claim),
 		contract(a_close_that_ended_busy_keeps_the_lock),
 		contract(a_writer_s_claim_keeps_other_processes_out),
 		contract(a_reader_s_claim_admits_readers_of_other_processes),

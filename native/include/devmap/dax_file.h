@@ -5,10 +5,11 @@
  * system is mapped with MAP_SYNC, past the page cache; any other file works the same through it. In a library built
  * without DEVMAP_CONFIG_FS_DAX every function answers -EOPNOTSUPP.
  *
- * What is promised: while a lease (references from devmap_dax_file_get_pages()) is held and the file stays claimed through
- * the handle that it came from, nobody who uses this library removes the memory under it. What cannot be: somebody else may truncate the file by other means; then
- * touching what is gone raises SIGBUS, as for any mapping. devmap_dax_file_check() tells. A file that is unlinked stays
- * whole until it is closed. On a copy-on-write file system an allocation made before a write may not last until it.
+ * What is promised: while a lease (references from devmap_dax_file_get_pages()) is held and the file stays claimed
+ * through the handle that it came from, nobody who uses this library removes the memory under it. What cannot be:
+ * somebody else may truncate the file by other means; then touching what is gone raises SIGBUS, as for any mapping.
+ * devmap_dax_file_check() tells. A file that is unlinked stays whole until it is closed. On a copy-on-write file system
+ * an allocation made before a write may not last until it.
  */
 #ifndef DEVMAP_DAX_FILE_H
 #define DEVMAP_DAX_FILE_H
@@ -36,7 +37,9 @@ typedef struct devmap_dax_file_config {
 	uint32_t size;
 	/** devmap_dax_file_flag bits. */
 	uint32_t flags;
-	/** Bytes of address space to reserve: the most the file can grow to. 0 means 1 GiB, or four times the length. */
+	/**
+	 * Bytes of address space to reserve, the most the file can grow to; 0 means the more of 1 GiB and four lengths.
+	 */
 	uint64_t capacity;
 	/** Bytes a page: a power of two from 4 KiB to 1 GiB; 0 means 4 KiB. The capacity is rounded up to it. */
 	uint64_t page_size;
@@ -47,8 +50,8 @@ typedef struct devmap_dax_file_config {
  * @param path UTF-8 as the file system has it, zero-terminated.
  * @param file receives the handle on success, else is left alone.
  * @return 0; -EINVAL for a bad argument or a file that is not regular (-EISDIR for a directory); -EFBIG for a file
- *         longer than the capacity; -ENOMEM without address space for the capacity; what open(2) answers (-ENOENT,
- *         -EACCES, -EROFS, ...).
+ *         longer than the capacity; -ENOMEM without address space for the capacity; what open(2) and mmap(2) answer
+ *         (-ENOENT, -EACCES, -EROFS, ...; -ENODEV for a file that cannot be mapped).
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_open(const char *path, const devmap_dax_file_config *config,
 	devmap_dax_file **file);
@@ -60,19 +63,21 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_open(const char *path, const de
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_close(devmap_dax_file *file, int64_t timeout_ns,
 	const devmap_cancel *cancel, devmap_busy_report *busy);
 
-/** Gives the handle of a closed file back; NULL is fine. @return 0, or -EBUSY with nothing done when it is not closed. */
+/**
+ * Gives the handle of a closed file back; NULL is fine. @return 0, or -EBUSY with nothing done when it is not closed.
+ */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_free(devmap_dax_file *file);
 
-/** @return the file's pagemap, for claims and look-ups, valid until devmap_dax_file_free(). */
+/** @return the file's pagemap, for claims and look-ups, valid until devmap_dax_file_free(); NULL for NULL. */
 DEVMAP_API devmap_pagemap *devmap_dax_file_pagemap(devmap_dax_file *file);
 
-/** @return bytes in the file, as this handle knows it since the last claim or change. Any thread. */
+/** @return bytes in the file, as this handle knows it since the last claim or change; 0 for NULL. Any thread. */
 DEVMAP_API uint64_t devmap_dax_file_length(const devmap_dax_file *file);
 
-/** @return bytes of address space reserved: the most the file can grow to. */
+/** @return bytes of address space reserved: the most the file can grow to; 0 for NULL. */
 DEVMAP_API uint64_t devmap_dax_file_capacity(const devmap_dax_file *file);
 
-/** @return whether the file is mapped with MAP_SYNC: persistent memory, no page cache. */
+/** @return whether the file is mapped with MAP_SYNC: persistent memory, no page cache; false for NULL. */
 DEVMAP_API bool devmap_dax_file_is_dax(const devmap_dax_file *file);
 
 /**
@@ -90,22 +95,22 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_get_pages(devmap_dax_file *file
 
 /**
  * Sets the file's length. Growing is in place and waits for nobody; the new bytes are a hole that reads as zeros.
- * Shrinking breaks the layouts of every page from the one that holds the new end, if it is not on a page boundary, to the
- * old end. Calls on one file wait for each other. On any failure the file is as it was.
+ * Shrinking breaks the layouts of every page from the one that holds the new end, if it is not on a page boundary, to
+ * the old end. Calls on one file wait for each other. On any failure the file is as it was.
  * @param owner      who claimed the map.
  * @param timeout_ns and
  * @param cancel     bound the wait for readers and for other calls, as devmap_fs_dax_break_layouts().
  * @return 0; -EINVAL for NULL; -EPERM when @p owner has no claim; -EACCES when open for reading; -EFBIG beyond the
- *         capacity; -ESTALE when somebody else changed the file's length; -EBUSY when the caller broke layouts there itself;
- *         -ETIMEDOUT; -ECANCELED; -EDEADLK; -ENODEV; what ftruncate(2) answers.
+ *         capacity; -ESTALE when somebody else changed the file's length; -EBUSY when the caller broke layouts there
+ *         itself; -ETIMEDOUT; -ECANCELED; -EDEADLK; -ENODEV; what ftruncate(2) answers.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_set_length(devmap_dax_file *file, const void *owner, uint64_t length,
 	int64_t timeout_ns, const devmap_cancel *cancel);
 
 /**
- * Gives the blocks of @p length bytes from @p offset back; the range reads as zeros afterwards, the length stays. Breaks
- * the layouts of every page that the range touches. Arguments and results as devmap_dax_file_set_length(), and -ERANGE for
- * bytes beyond the file's end, -EOPNOTSUPP where the file system cannot punch holes.
+ * Gives the blocks of @p length bytes from @p offset back; the range reads as zeros afterwards, the length stays.
+ * Breaks the layouts of every page that the range touches. Arguments and results as devmap_dax_file_set_length(), and
+ * -EINVAL for no bytes, -ERANGE for bytes beyond the file's end, -EOPNOTSUPP where the file system cannot punch holes.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_punch_hole(devmap_dax_file *file, const void *owner, uint64_t offset,
 	uint64_t length, int64_t timeout_ns, const devmap_cancel *cancel);
@@ -119,7 +124,8 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_flush(devmap_dax_file *file, ui
 
 /**
  * Asks the file system whether the file is still as long as this handle knows it.
- * @return 0; -ESTALE when somebody else changed its length; -ENODEV when closed; -EINVAL for NULL; what fstat(2) answers.
+ * @return 0; -ESTALE when somebody else changed its length; -ENODEV when closed or closing; -EINVAL for NULL; what
+ *         fstat(2) answers.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_dax_file_check(devmap_dax_file *file);
 

@@ -66,8 +66,8 @@ typedef struct devmap_stats {
 } devmap_stats;
 
 /**
- * Reads every counter. Each is exact once the threads that change it are quiet; while they run, the values are not of one
- * instant. Any thread.
+ * Reads every counter. Each is exact once the threads that change it are quiet; while they run, the values are not of
+ * one instant. Any thread.
  * @param stats filled with at most @p size bytes, so that an older caller gets the part it knows.
  * @param size  sizeof(devmap_stats) as the caller knows it.
  * @return 0, or -EINVAL for NULL or a size that does not hold the first two fields.

@@ -15,23 +15,25 @@ extern "C" {
 #endif
 
 /**
- * Claims a HOST map for @p owner: its type becomes FS_DAX and idle pages go to @p ops. A map of a file (dax_file.h) also
- * takes an advisory lock on the file, exclusive if it is open for writing, shared else, so that two processes that use
- * this library do not truncate under each other. Exclusive; any thread.
+ * Claims a HOST map for @p owner: its type becomes FS_DAX and idle pages go to @p ops. A map of a file (dax_file.h)
+ * also takes an advisory lock on the file, exclusive if it is open for writing, shared else, so that two processes that
+ * use this library do not truncate under each other. Exclusive; any thread.
  * @param owner not NULL; identifies the claim, and is the data that the callbacks are given. The caller keeps what it
  *              points to until devmap_fs_dax_release() or devmap_memunmap_pages() has returned 0.
  * @param ops   copied; or NULL for a claim without callbacks of its own.
  * @return 0; -EINVAL for NULL, a map not created as HOST, or ops without page_free; -EBUSY when the map is claimed, by
- *         this owner too, or its file locked by another open; -ENODEV when it is being torn down; -EFBIG when the file has
- *         outgrown its capacity meanwhile; -EOVERFLOW as devmap_pagemap_get_ops(); what locking answers (-ENOLCK).
+ *         this owner too, or its file locked by another open; -ENODEV when it is being torn down; -EFBIG when the file
+ *         has outgrown its capacity meanwhile; -EOVERFLOW as devmap_pagemap_get_ops(); what locking answers (-ENOLCK).
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_fs_dax_claim(devmap_pagemap *map, void *owner, const devmap_pagemap_ops *ops);
 
 /**
- * Ends the claim: waits for callbacks in flight, after which none is called again; pages in use go idle without one.
+ * Ends the claim: waits for callbacks in flight, after which none is called again; pages in use go idle without one, or
+ * with that of who claims next.
  * Any thread; blocks.
  * @return 0; -EINVAL for NULL or a map that nobody claims; -EPERM for another owner; -EBUSY while layouts are broken or
- *         the file is being changed; -ENODEV after a teardown; -EDEADLK from a callback of this map; -EALREADY while another thread releases it or tears it down.
+ *         the file is being changed; -ENODEV after a teardown; -EDEADLK from a callback of this map; -EALREADY while
+ *         another thread releases it or tears it down.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_fs_dax_release(devmap_pagemap *map, const void *owner);
 
@@ -66,8 +68,9 @@ typedef struct devmap_layout_break {
  *         @p owner has no claim; -EBUSY when a part of the range is broken already; -EDEADLK from a callback of this
  *         map; -ENODEV when the map is being torn down.
  */
-DEVMAP_API DEVMAP_MUST_CHECK int devmap_fs_dax_break_layouts(devmap_pagemap *map, const void *owner, uint64_t first_page,
-	uint64_t nr_pages, int64_t timeout_ns, const devmap_cancel *cancel, devmap_layout_break *layout_break);
+DEVMAP_API DEVMAP_MUST_CHECK int devmap_fs_dax_break_layouts(devmap_pagemap *map, const void *owner,
+	uint64_t first_page, uint64_t nr_pages, int64_t timeout_ns, const devmap_cancel *cancel,
+	devmap_layout_break *layout_break);
 
 /** Opens the range to new users again; does nothing for NULL, or to one that is open again. Any thread. */
 DEVMAP_API void devmap_fs_dax_end_break(devmap_layout_break *layout_break);

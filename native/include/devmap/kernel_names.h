@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file kernel_names.h
- * Optional: the kernel's own names for the contract, as of 2018, so that kernel-style driver code compiles unchanged. It
- * claims short global names (get_page, put_page, and `page` itself as a macro): include it in a driver's source, after
- * every other header, and never in a public one. gcc's -Wshadow objects to the kernel's `struct page *page`.
+ * Optional: the kernel's own names for the contract, as of 2018, so that kernel-style driver code compiles unchanged.
+ * It claims short global names (get_page, put_page, and `page` itself as a macro): include it in a driver's source,
+ * after every other header, and never in a public one. gcc's -Wshadow objects to the kernel's `struct page *page`.
  *
  * Not here, because it means nothing or something else in user space: devm_memremap_pages() (a map is made with
  * devmap_memremap_pages(): there is no struct device to tie it to, no struct resource and no percpu_ref), and
@@ -30,8 +30,8 @@
 #endif
 
 /*
- * Where the kernel's function returns nothing and ours an error, the error is a bug of the caller; it changed nothing, and
- * is said on stderr, as the kernel's WARN() says it in the log.
+ * Where the kernel's function returns nothing and ours an error, the error is a bug of the caller; it changed nothing,
+ * and is said on stderr, as the kernel's WARN() says it in the log.
  */
 static inline void devmap_kernel_warn(int error, const char *function)
 {

@@ -103,7 +103,8 @@ inline DEVMAP_API devmap_page *devmap_compound_head(devmap_page *page)
 /** @return the count as the kernel tells it: 1 = an idle device page. A moment's answer; any thread. */
 inline DEVMAP_API int32_t devmap_page_count(devmap_page *page)
 {
-	int32_t refs = DEVMAP_STD atomic_load_explicit(&devmap_compound_head(page)->refcount, DEVMAP_STD memory_order_relaxed);
+	int32_t refs =
+		DEVMAP_STD atomic_load_explicit(&devmap_compound_head(page)->refcount, DEVMAP_STD memory_order_relaxed);
 
 	return (int32_t)((uint32_t)refs + 1u);
 }
@@ -130,9 +131,9 @@ inline DEVMAP_API int32_t devmap_page_type(const devmap_page *page)
 
 /**
  * Takes another reference on a page that the caller holds one on; saturates instead of wrapping. On an idle device page
- * this activates it, as in the kernel: only the driver may do that, in the page's own callback, where it always succeeds,
- * or for a page that it alone can hand out (its free list) while no teardown or layout break can begin; where that is
- * broken, the page is saturated and a fault reported. Everyone else goes through the map.
+ * this activates it, as in the kernel: only the driver may do that, in the page's own callback, where it always
+ * succeeds, or for a page that it alone can hand out (its free list) while no teardown or layout break can begin; where
+ * that is broken, the page is saturated and a fault reported. Everyone else goes through the map.
  * @param nr_refs from 0 to INT32_MAX.
  */
 inline DEVMAP_API void devmap_get_page_refs(devmap_page *page, uint32_t nr_refs)
@@ -154,8 +155,8 @@ inline DEVMAP_API void devmap_get_page(devmap_page *page)
 }
 
 /**
- * Drops @p nr_refs references that the caller holds. The last one of a managed page runs the driver's callback, once and
- * on this thread; the last one of an ordinary page frees it. Dropping what nobody holds is reported as a fault, and
+ * Drops @p nr_refs references that the caller holds. The last one of a managed page runs the driver's callback, once
+ * and on this thread; the last one of an ordinary page frees it. Dropping what nobody holds is reported as a fault, and
  * calls no driver. The value that the drop returned tells the edge: no test for "one less" can miss it.
  * @param nr_refs from 0 to INT32_MAX.
  */
@@ -239,7 +240,8 @@ inline DEVMAP_API bool devmap_is_device_public_page(const devmap_page *page)
 /**
  * Takes a reference on a page that the caller may hold none on, activating an idle device page. The caller keeps the
  * page's metadata alive: by a reference on its map, or as the only one who can tear the map down.
- * @return 0; -EINVAL for NULL; -ENODEV when the map is being torn down or is, when it never looked the page up, or when an
+ * @return 0; -EINVAL for NULL; -ENODEV when the map is being torn down or is, when it never looked the page up, or when
+ *          an
  *         ordinary page was freed; -EAGAIN when the page's
  *         layout is being broken (fs_dax.h); -EOVERFLOW for a saturated page.
  */
@@ -268,8 +270,8 @@ DEVMAP_API void devmap_put_pages(devmap_page *page, uint64_t nr_pages);
 DEVMAP_API DEVMAP_MUST_CHECK devmap_page *devmap_pagemap_page(devmap_pagemap *map, uint64_t index);
 
 /**
- * Finds the page that covers @p address in any map, without taking a reference on it. The caller keeps the map alive, as
- * by a reference of devmap_get_pagemap().
+ * Finds the page that covers @p address in any map, without taking a reference on it. The caller keeps the map alive,
+ * as by a reference of devmap_get_pagemap().
  * @return the page, or NULL where no live map covers the address.
  */
 DEVMAP_API DEVMAP_MUST_CHECK devmap_page *devmap_virt_to_page(const void *address);

@@ -32,7 +32,9 @@ typedef enum devmap_memory_type {
 typedef enum devmap_backing {
 	/** The caller's: mapped before, and kept mapped until devmap_memunmap_pages() has returned 0. */
 	DEVMAP_BACKING_CALLER = 0,
-	/** Anonymous memory that the library maps, zero-filled, readable and writable, taken page by page as it is used. */
+	/**
+	 * Anonymous memory that the library maps, zero-filled, readable and writable, taken page by page as it is used.
+	 */
 	DEVMAP_BACKING_RESERVED = 1,
 	/** Address space that the library reserves and nobody may touch: any access is SIGSEGV. */
 	DEVMAP_BACKING_INACCESSIBLE = 2,
@@ -45,13 +47,14 @@ typedef enum devmap_backing {
  */
 typedef struct devmap_pagemap_ops {
 	/**
-	 * Called once for each idle edge: each time @p page's count goes from 2 to 1. Everything done to the page before
-	 * any of its references was dropped is visible here. @p data is the driver's own.
+	 * Called once for each idle edge: each time @p page's count goes from 2 to 1. Everything done to the page
+	 * before any of its references was dropped is visible here. @p data is the driver's own.
 	 */
 	void (*page_free)(devmap_page *page, void *data);
 	/**
 	 * Optional. Called by devmap_release_pages() and devmap_put_pages() in place of page_free for up to
-	 * DEVMAP_IDLE_BATCH pages of this map that became idle in one call; the same event, once a page. The array is the library's, valid during the call.
+	 * DEVMAP_IDLE_BATCH pages of this map that became idle in one call; the same event, once a page. The array is
+	 * the library's, valid during the call.
 	 */
 	void (*pages_free)(devmap_page *const *pages, uint32_t nr_pages, void *data);
 } devmap_pagemap_ops;
@@ -65,11 +68,14 @@ typedef struct devmap_pagemap_ops {
 /**
  * Memory that the caller supplies for the page metadata (64 bytes a page, and one bit for 64 pages), as the kernel's
  * vmem_altmap. It may be the head of the mapped range itself: then pages start devmap_altmap_offset() units after
- * `base`, and those below are no pages. The part in use is zero-filled when the map is created. One altmap serves one map
- * at a time. All lengths are in DEVMAP_ALTMAP_UNIT.
+ * `base`, and those below are no pages. The part in use is zero-filled when the map is created. One altmap serves one
+ * map at a time. All lengths are in DEVMAP_ALTMAP_UNIT.
  */
 typedef struct devmap_altmap {
-	/** Start; a multiple of DEVMAP_ALTMAP_UNIT, readable and writable, kept until devmap_memunmap_pages() returned 0. */
+	/**
+	 * Start; a multiple of DEVMAP_ALTMAP_UNIT, readable and writable, kept until devmap_memunmap_pages() returned
+	 * 0.
+	 */
 	void *base;
 	/** Units at the start that the driver keeps for itself. */
 	uint64_t reserve;
@@ -103,7 +109,9 @@ typedef struct devmap_pagemap_config {
 	void *address;
 	/** Bytes of the range: a positive multiple of the page size. */
 	uint64_t length;
-	/** The driver, copied: page_free is required for a managed type, and refused for HOST, which has no callback. */
+	/**
+	 * The driver, copied: page_free is required for a managed type, and refused for HOST, which has no callback.
+	 */
 	const devmap_pagemap_ops *ops;
 	/** Given to the callbacks. The caller keeps it until devmap_memunmap_pages() has returned 0. */
 	void *data;
@@ -121,8 +129,8 @@ struct devmap_pagemap {
 	/** Logarithm to base 2 of the page size. */
 	uint32_t page_shift;
 	/**
-	 * Metadata of page 0. Untouched pages are zero-filled: idle, and without their pgmap; so are all of them between
-	 * devmap_memunmap_pages() and devmap_pagemap_free(), but for an altmap's, which are gone by then.
+	 * Metadata of page 0. Untouched pages are zero-filled: idle, and without their pgmap; so are all of them
+	 * between devmap_memunmap_pages() and devmap_pagemap_free(), but for an altmap's, which are gone by then.
 	 */
 	devmap_page *pages;
 	/** Address of page 0. */
@@ -150,7 +158,9 @@ typedef struct devmap_busy_report {
 	uint64_t capacity;
 	/** Out: how many pages are busy; the first min(nr_pages, capacity) of them are in `pages`. */
 	uint64_t nr_pages;
-	/** Out: references on the map itself: of devmap_get_pagemap(), of layout breaks, of callbacks that still run. */
+	/**
+	 * Out: references on the map itself: of devmap_get_pagemap(), of layout breaks, of callbacks that still run.
+	 */
 	uint64_t nr_references;
 } devmap_busy_report;
 
@@ -168,7 +178,8 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_get_ops(void);
 
 /**
  * Ends one hold of devmap_pagemap_get_ops(). Any thread, callbacks included.
- * @return 0, -EINVAL with nothing changed when there is none (maps' and claims' own are not counted), -EOPNOTSUPP as devmap_pagemap_get_ops().
+ * @return 0, -EINVAL with nothing changed when there is none (maps' and claims' own are not counted), -EOPNOTSUPP as
+ *          devmap_pagemap_get_ops().
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_put_ops(void);
 
@@ -181,9 +192,9 @@ DEVMAP_API int32_t devmap_pagemap_ops_count(void);
  * @param config what to create; read during the call only, but for the memory it points to (see there).
  * @param map    receives the handle on success, else is left alone.
  * @return 0; -EINVAL for a bad argument (null, zero or misaligned or overflowing length or address, unknown type or
- *         backing, a managed type without page_free, a HOST map with one); -EEXIST where the range overlaps another map;
- *         -ENOMEM without memory or address space, or with an altmap too small; -EBUSY for an altmap in use; -EOPNOTSUPP for a type that the library
- *         was built without; -EOVERFLOW as devmap_pagemap_get_ops().
+ *         backing, a managed type without page_free, a HOST map with one); -EEXIST where the range overlaps another
+ *         map; -ENOMEM without memory or address space, or with an altmap too small; -EBUSY for an altmap in use;
+ *         -EOPNOTSUPP for a type that the library was built without; -EOVERFLOW as devmap_pagemap_get_ops().
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_memremap_pages(const devmap_pagemap_config *config, devmap_pagemap **map);
 
@@ -210,7 +221,8 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_resume(devmap_pagemap *map);
 /**
  * Gives the handle of a torn-down map back; NULL is fine. Between devmap_memunmap_pages() and this call every function
  * on the handle answers -ENODEV, so that threads that race with the teardown are told, not hurt.
- * @return 0; with nothing done -EBUSY when the map is not torn down, or is a file's (dax_file.h), -EINVAL when its handle was given back already.
+ * @return 0; with nothing done -EBUSY when the map is not torn down, or is a file's (dax_file.h), -EINVAL when its
+ *          handle was given back already.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_free(devmap_pagemap *map);
 
