@@ -20,11 +20,16 @@ internal sealed class ManagedReader(DaxFile file, PageLedger ledger, int maxPage
     }
 
     /// <summary>Reads on a thread of its own.</summary>
-    public Task RunAsync(CancellationToken stop) =>
-        Task.Factory.StartNew(() => Run(stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    /// <param name="start">
+    /// Set when every reader has its thread: the ones that read would keep the processors from those that are to come.
+    /// </param>
+    /// <param name="stop">Ends it.</param>
+    public Task RunAsync(ManualResetEventSlim start, CancellationToken stop) =>
+        Task.Factory.StartNew(() => Run(start, stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    private void Run(CancellationToken stop)
+    private void Run(ManualResetEventSlim start, CancellationToken stop)
     {
+        start.Wait(CancellationToken.None);
         while (!stop.IsCancellationRequested)
         {
             ReadOnce();

@@ -38,7 +38,7 @@ internal static class RunCommand
         var seconds = new Option<double>("--seconds") { Description = "How long to run; fractions are fine.", HelpName = "S", CustomParser = ParseSeconds, DefaultValueFactory = _ => defaults.Duration.TotalSeconds };
         var size = new Option<ByteSize>("--size") { Description = "Bytes to work on, as 4096, 64M or 1GiB; of a given file, the most.", HelpName = "BYTES", CustomParser = ParseSize, DefaultValueFactory = _ => new ByteSize(defaults.Size) };
         var pageSize = new Option<ByteSize>("--page-size") { Description = "Bytes a page, the unit of leases: a power of two from 4K to 1G.", HelpName = "BYTES", CustomParser = ParsePageSize, DefaultValueFactory = _ => new ByteSize(defaults.PageSize) };
-        var seed = new Option<int?>("--seed") { Description = "Repeats the lengths and contents of a run whose table had this seed.", HelpName = "N", CustomParser = ParseSeed };
+        var seed = new Option<int?>("--seed") { Description = "What random choices and contents start from: repeats those of the run whose table has it, as far as timing lets it.", HelpName = "N", CustomParser = ParseSeed };
         var command = new DetailedCommand("run", "Reads a file through counted pages while it is truncated and grown under the readers.", Details) { file, readers, seconds, size, pageSize, seed };
         command.SetAction((parsed, interrupt) =>
         {

@@ -136,7 +136,9 @@ internal sealed class RunJob : IAsyncDisposable
     private async Task<List<string>> ReadAndTruncateAsync(CancellationToken interrupt)
     {
         using var reading = new CancellationTokenSource();
-        Task[] readers = [.. _managed.Select(reader => reader.RunAsync(reading.Token))];
+        using var start = new ManualResetEventSlim();
+        Task[] readers = [.. _managed.Select(reader => reader.RunAsync(start, reading.Token))];
+        start.Set();
         try
         {
             _native = new NativeReader(_work.File, _ledger, ReadSizes.MaxPages(_settings.PageSize), _settings.Seed);
