@@ -313,8 +313,8 @@ static void count_pages_free(devmap_page *const *pages, uint32_t nr_pages, void 
 const devmap_pagemap_ops counting_ops = {.page_free = count_page_free};
 const devmap_pagemap_ops counting_batch_ops = {.page_free = count_page_free, .pages_free = count_pages_free};
 
-static devmap_pagemap *create_map(int32_t type, int32_t backing, uint64_t nr_pages, const devmap_pagemap_ops *ops,
-	void *data)
+static devmap_pagemap *create_map(
+	int32_t type, int32_t backing, uint64_t nr_pages, const devmap_pagemap_ops *ops, void *data)
 {
 	const devmap_pagemap_config config = {
 		.size = sizeof(config),

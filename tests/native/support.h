@@ -44,14 +44,14 @@ bool check_at(bool condition, const char *text, const char *file, int line);
 int world_open(void **state);
 int world_close(void **state);
 
-/** @return whether this build or this run is an order of magnitude slower: ThreadSanitizer, AddressSanitizer, valgrind. */
+/** @return whether this build or run is much slower: ThreadSanitizer, AddressSanitizer, valgrind. */
 bool runs_slowly(void);
 /** @return whether the address space is not all there for tests: ThreadSanitizer, valgrind. */
 bool address_space_is_small(void);
 /** @return @p rounds, or fewer where they are slow. */
 uint32_t scaled(uint32_t rounds);
 
-/** A xorshift generator. Each stream of one seed is its own sequence; DEVMAP_TEST_SEED repeats a run's seed. */
+/** A xorshift generator. Each stream of a seed is a sequence of its own; DEVMAP_TEST_SEED repeats a run's seed. */
 struct rng {
 	uint64_t state;
 };
@@ -64,7 +64,7 @@ uint32_t rng_below(struct rng *rng, uint32_t bound);
 /** Shakes the schedule: nothing, a short spin, or a yield. */
 void perturb(struct rng *rng);
 
-/** Runs @p body on @p nr_threads threads that start together, and waits for them. Fails if one of them failed a check. */
+/** Runs @p body on @p nr_threads threads that start together, and waits for them. Fails where one failed a check. */
 typedef void thread_body(void *shared, uint32_t index, struct rng *rng);
 void run_threads(uint32_t nr_threads, thread_body *body, void *shared);
 
@@ -73,7 +73,7 @@ int status_of_child(int (*body)(void));
 /** Leaves this process @p bytes more of address space; for a child. @return whether it could. */
 bool limit_address_space(uint64_t bytes);
 
-/** @return the number of faults of @p kind since the last call for it. World_close() fails on those nobody took. */
+/** @return the number of faults of @p kind since the last call for it. The world is not clean of those nobody took. */
 uint32_t take_faults(devmap_fault_kind kind);
 /** @return the fault reported last. */
 devmap_fault last_fault(void);

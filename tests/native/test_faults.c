@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults: broken contracts that no return value carries. Counted always, told to the handler, else printed once a kind. */
+/* Faults: contracts broken where no return value tells. Counted; told to the handler, or printed once a kind. */
 #include "support.h"
 
 #include <sys/wait.h>
@@ -170,8 +170,8 @@ static int report_without_a_handler(void)
 	devmap_report_driver_fault(page, "thrown again");
 	(void)fputs("|", stderr);
 	if (stats_now().faults_underflow != before.faults_underflow + 3 ||
-	    stats_now().faults_overflow != before.faults_overflow + 1 ||
-	    stats_now().faults_driver != before.faults_driver + 2)
+		stats_now().faults_overflow != before.faults_overflow + 1 ||
+		stats_now().faults_driver != before.faults_driver + 2)
 		return 4;
 	return hearing.calls == 1 ? 0 : 5;
 }

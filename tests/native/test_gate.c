@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The gate is exact: on while anybody holds the ops, off else, under any interleaving; and what holds it gives it back. */
+/* The gate is exact: on while anybody holds the ops, off else, under any interleaving; what holds it gives it back. */
 #include "support.h"
 
 #include <sched.h>
@@ -267,7 +267,7 @@ struct gate {
 	_Atomic(bool) key;
 	bool interrupted;
 	_Atomic(bool) caught;
-	/** Of a random schedule: its choices, the callers that are stopped in the middle, and those that hold the gate. */
+	/** Of a random schedule: its choices, the callers stopped in the middle, and those that hold the gate. */
 	struct rng rng;
 	uint32_t depth;
 	uint32_t holders;
@@ -320,10 +320,16 @@ static bool patch_gate_is_on(struct gate *gate)
 }
 
 static const struct gate devmap_gate = {
-	.get = devmap_gate_get, .put = devmap_gate_put, .is_on = devmap_gate_is_on, .between_steps = pass_through,
+	.get = devmap_gate_get,
+	.put = devmap_gate_put,
+	.is_on = devmap_gate_is_on,
+	.between_steps = pass_through,
 };
 static const struct gate patch_gate = {
-	.get = patch_gate_get, .put = patch_gate_put, .is_on = patch_gate_is_on, .between_steps = pass_through,
+	.get = patch_gate_get,
+	.put = patch_gate_put,
+	.is_on = patch_gate_is_on,
+	.between_steps = pass_through,
 };
 
 /** Another caller, running where it interrupts the first: it takes the gate and keeps it. */
@@ -466,7 +472,7 @@ static void every_holder_among_many_threads_finds_the_gate_on(void **state)
 
 struct puts_and_holds {
 	devmap_pagemap *map;
-	uint64_t nr_pages;
+	uint32_t nr_pages;
 };
 
 static void put_pages_while_others_hold_the_gate(void *shared, uint32_t index, struct rng *rng)
@@ -483,7 +489,7 @@ static void put_pages_while_others_hold_the_gate(void *shared, uint32_t index, s
 			check(devmap_pagemap_put_ops() == 0);
 			continue;
 		}
-		if (!check(devmap_pagemap_get_pages(both->map, rng_below(rng, (uint32_t)both->nr_pages), 1, &page) == 0))
+		if (!check(devmap_pagemap_get_pages(both->map, rng_below(rng, both->nr_pages), 1, &page) == 0))
 			return;
 		perturb(rng);
 		/* The map holds the gate: whatever the others do, this page is managed. */
@@ -526,7 +532,10 @@ static void publish_pages(struct publication *publication, struct rng *rng)
 {
 	static const devmap_pagemap_ops ops = {.page_free = count_callback};
 	devmap_pagemap_config config = {
-		.size = sizeof(config), .type = DEVMAP_MEMORY_DEVICE_HOST, .backing = DEVMAP_BACKING_RESERVED, .length = PAGE_BYTES,
+		.size = sizeof(config),
+		.type = DEVMAP_MEMORY_DEVICE_HOST,
+		.backing = DEVMAP_BACKING_RESERVED,
+		.length = PAGE_BYTES,
 	};
 	devmap_pagemap *map;
 	devmap_page *page;

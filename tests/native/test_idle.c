@@ -140,7 +140,7 @@ static void the_callback_is_given_the_page_idle_and_the_drivers_data(void **stat
 
 struct race {
 	devmap_pagemap *map;
-	uint64_t nr_pages;
+	uint32_t nr_pages;
 };
 
 static void take_and_put_any_page(void *shared, uint32_t index, struct rng *rng)
@@ -152,7 +152,7 @@ static void take_and_put_any_page(void *shared, uint32_t index, struct rng *rng)
 
 	(void)index;
 	for (rounds = scaled(50000); rounds > 0; rounds--) {
-		if (!check(devmap_pagemap_get_pages(race->map, rng_below(rng, (uint32_t)race->nr_pages), 1, &page) == 0))
+		if (!check(devmap_pagemap_get_pages(race->map, rng_below(rng, race->nr_pages), 1, &page) == 0))
 			return;
 		extra = rng_below(rng, 4);
 		if (extra > 0)

@@ -54,8 +54,9 @@ static void expect_at(const struct model *model, int64_t actual, int64_t expecte
 {
 	if (actual == expected)
 		return;
-	print_error("line %d: %s is %lld, the model says %lld (DEVMAP_TEST_SEED=0x%llx, sequence %u, step %u)\n", line, what,
-		(long long)actual, (long long)expected, (unsigned long long)test_seed(), model->sequence, model->step);
+	print_error("line %d: %s is %lld, the model says %lld (DEVMAP_TEST_SEED=0x%llx, sequence %u, step %u)\n", line,
+		what, (long long)actual, (long long)expected, (unsigned long long)test_seed(), model->sequence,
+		model->step);
 	fail();
 }
 
@@ -231,7 +232,10 @@ static void step_create(struct model *model)
 	};
 	struct model_map *m = any_slot(model);
 	devmap_pagemap_config config = {
-		.size = sizeof(config), .backing = DEVMAP_BACKING_RESERVED, .length = NR_PAGES * PAGE_BYTES, .data = m,
+		.size = sizeof(config),
+		.backing = DEVMAP_BACKING_RESERVED,
+		.length = NR_PAGES * PAGE_BYTES,
+		.data = m,
 	};
 
 	if (m->map != NULL)

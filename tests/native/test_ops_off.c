@@ -27,8 +27,8 @@ static void the_library_is_the_headers(void **state)
 	char version[32];
 
 	(void)state;
-	(void)snprintf(version, sizeof(version), "%d.%d.%d", DEVMAP_VERSION_MAJOR, DEVMAP_VERSION_MINOR,
-		DEVMAP_VERSION_PATCH);
+	(void)snprintf(
+		version, sizeof(version), "%d.%d.%d", DEVMAP_VERSION_MAJOR, DEVMAP_VERSION_MINOR, DEVMAP_VERSION_PATCH);
 	assert_string_equal(devmap_version(), version);
 	assert_int_equal(devmap_abi_version(), DEVMAP_ABI_VERSION);
 }

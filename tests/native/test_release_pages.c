@@ -165,7 +165,7 @@ static void a_page_that_is_there_twice_drops_two_references(void **state)
 	counting_driver_free(driver);
 }
 
-/** Every kind of page: each managed type with and without a batch callback, HOST, single and compound ordinary pages. */
+/** Each managed type with and without a batch callback, HOST, single and compound ordinary pages. */
 struct mix {
 	struct counting_driver *drivers[6];
 	devmap_pagemap *maps[6];
@@ -183,8 +183,8 @@ static void mix_create(struct mix *mix)
 	assert_true(mix->nr_maps <= ARRAY_LENGTH(mix->maps));
 	for (i = 0; i < mix->nr_maps; i++) {
 		mix->drivers[i] = counting_driver_new(16);
-		mix->maps[i] = create_map_of_type(managed_types[i / 2], 16, i % 2 ? &counting_batch_ops : &counting_ops,
-			mix->drivers[i]);
+		mix->maps[i] = create_map_of_type(
+			managed_types[i / 2], 16, i % 2 ? &counting_batch_ops : &counting_ops, mix->drivers[i]);
 	}
 	mix->host = create_host_map(16);
 }
@@ -238,7 +238,8 @@ static void any_mix_of_pages_is_released(void **state)
 		/* A page taken more than once is dropped as often: however it lay in the array, it has one edge. */
 		for (i = 0; i < mix.nr_maps; i++)
 			for (index = 0; index < 16; index++)
-				assert_int_equal(atomic_load(&mix.drivers[i]->calls[index]), mix.released[i][index] > 0);
+				assert_int_equal(
+					atomic_load(&mix.drivers[i]->calls[index]), mix.released[i][index] > 0);
 		mix_destroy(&mix);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The counters: each moves with what it counts, none with anything else, and all are exact once the threads are quiet. */
+/* The counters: each moves with what it counts, with nothing else, and is exact once the threads are quiet. */
 #include "support.h"
 
 /** Counters of @stats by name, so that a test can say "this one and no other". */
@@ -25,7 +25,10 @@ struct movement {
 	uint64_t by;
 };
 
-#define MOVED(counter, n) {offsetof(devmap_stats, counter), n}
+#define MOVED(counter, n)                          \
+	{                                          \
+		offsetof(devmap_stats, counter), n \
+	}
 
 static void assert_moved(const devmap_stats *before, const struct movement *movements, size_t nr_movements)
 {
@@ -45,10 +48,10 @@ static void assert_moved(const devmap_stats *before, const struct movement *move
 	}
 }
 
-#define assert_only_moved(before, ...)                                                                            \
-	do {                                                                                                      \
-		const struct movement movements[] = {__VA_ARGS__};                                                \
-		assert_moved(before, movements, ARRAY_LENGTH(movements));                                         \
+#define assert_only_moved(before, ...)                                    \
+	do {                                                              \
+		const struct movement movements[] = {__VA_ARGS__};        \
+		assert_moved(before, movements, ARRAY_LENGTH(movements)); \
 	} while (0)
 
 static void null_and_sizes_without_the_first_fields_are_refused(void **state)

@@ -473,8 +473,8 @@ static void a_second_teardown_and_a_resume_are_told_of_the_first(void **state)
 enum { NR_PUTTERS = 3, NR_RACE_PAGES = 4 };
 
 /**
- * Rounds of one race, each on a new map: thread 0 creates it, the others work on it, thread 0 tears it down meanwhile. The
- * barriers separate the rounds; within one only the library orders the threads.
+ * Rounds of one race, each on a new map: thread 0 creates it, the others work on it, thread 0 tears it down meanwhile.
+ * The barriers separate the rounds; within one only the library orders the threads.
  */
 struct teardown_race {
 	pthread_barrier_t open;
@@ -767,7 +767,9 @@ struct look_ups {
 static void churn_maps(struct look_ups *look_ups, struct rng *rng)
 {
 	devmap_pagemap_config config = {
-		.size = sizeof(config), .type = DEVMAP_MEMORY_DEVICE_HOST, .backing = DEVMAP_BACKING_CALLER,
+		.size = sizeof(config),
+		.type = DEVMAP_MEMORY_DEVICE_HOST,
+		.backing = DEVMAP_BACKING_CALLER,
 	};
 	devmap_pagemap *maps[4];
 	uint32_t rounds;
@@ -864,7 +866,8 @@ static void find_stable_maps(void *shared, uint32_t index, struct rng *rng)
 	if (index == 0) {
 		for (rounds = scaled(10000); rounds > 0; rounds--) {
 			/* Mostly below the others, so that all of them move in the table. */
-			config.address = nowhere + 2 * (uint64_t)rng_below(rng, rounds % 4 == 0 ? NR_STABLE_MAPS : 4) * PAGE_BYTES;
+			config.address = nowhere + 2 * (uint64_t)rng_below(rng, rounds % 4 == 0 ? NR_STABLE_MAPS : 4) *
+							   PAGE_BYTES;
 			if (!check(devmap_memremap_pages(&config, &map) == 0))
 				break;
 			check(devmap_memunmap_pages(map, DEVMAP_WAIT_FOREVER, NULL, NULL) == 0);
