@@ -66,6 +66,16 @@ static int head_pop(uint32_t order, devmap_page **page)
 	return result;
 }
 
+/* Gives a page its one reference; false where it was misused since it was freed, and stays saturated. */
+static bool head_arm(devmap_page *head)
+{
+	int32_t freed = -1;
+
+	/* Release: who finds the page by a stale pointer and takes it anew sees its memory. */
+	return atomic_compare_exchange_strong_explicit(&head->refcount, &freed, 0, memory_order_release,
+						       memory_order_relaxed);
+}
+
 static void head_push(devmap_page *page)
 {
 	pthread_mutex_lock(&lock);
@@ -92,8 +102,10 @@ int devmap_alloc_pages(uint32_t order, devmap_page **page)
 		return result;
 	}
 	head->zone_device_data = 0;
-	/* Release: who finds the page by a stale pointer and takes it anew sees its memory. */
-	atomic_store_explicit(&head->refcount, 0, memory_order_release);
+	if (!head_arm(head)) {
+		os_unmap(head->address, bytes);
+		return devmap_alloc_pages(order, page);
+	}
 	stat_gauge_raise(STAT_GAUGE_ordinary_pages);
 	*page = head;
 	return 0;

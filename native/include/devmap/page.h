@@ -249,7 +249,8 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_try_get_page(devmap_page *page);
 
 /**
  * Takes a reference on each of @p nr_pages pages of @p map from @p first_page: on all of them or on none.
- * The handle must be valid: before devmap_pagemap_free(). Any thread.
+ * The handle must be valid: before devmap_pagemap_free(). Where the last of them is refused, those before it were in use
+ * for a moment: a driver may hear of idle pages that nobody was given. Any thread.
  * @param page receives the first page; the others follow it in memory. Left alone on failure.
  * @return 0; -EINVAL for NULL or no pages; -ERANGE for pages outside the map; -ENODEV, -EAGAIN and -EOVERFLOW as
  *         devmap_try_get_page().

@@ -97,7 +97,10 @@ DEVMAP_API void devmap_altmap_free(devmap_altmap *altmap, uint64_t nr_units);
 typedef struct devmap_pagemap_config {
 	/** sizeof(devmap_pagemap_config) as the caller knows it. */
 	uint32_t size;
-	/** A devmap_memory_type other than FS_DAX. DEVICE_PRIVATE wants DEVMAP_BACKING_INACCESSIBLE or _CALLER. */
+	/**
+	 * A devmap_memory_type other than FS_DAX. DEVICE_PRIVATE wants DEVMAP_BACKING_INACCESSIBLE or _CALLER, DEVICE_PUBLIC
+	 * DEVMAP_BACKING_RESERVED or _CALLER.
+	 */
 	int32_t type;
 	/** A devmap_backing. */
 	int32_t backing;
@@ -145,7 +148,10 @@ struct devmap_pagemap {
 typedef struct devmap_busy_page {
 	/** Index of the page in its map. */
 	uint64_t index;
-	/** The count as the kernel tells it (1 = idle): at least 2, or 1 while the callback of its last put runs. */
+	/**
+	 * The count as the kernel tells it (1 = idle): at least 2, negative for a saturated page; or 1 while the callback of
+	 * its last put runs, which maps that can be claimed tell by page, and others among the references.
+	 */
 	int32_t count;
 	uint32_t reserved;
 } devmap_busy_page;
@@ -234,7 +240,10 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_free(devmap_pagemap *map);
  */
 DEVMAP_API DEVMAP_MUST_CHECK devmap_pagemap *devmap_get_pagemap(const void *address, devmap_pagemap *cached);
 
-/** Gives a reference of devmap_get_pagemap() back; NULL is fine. One too many is reported as a fault. Any thread. */
+/**
+ * Gives a reference of devmap_get_pagemap() back; NULL is fine. One too many is reported as a fault when the map is to be
+ * torn down, which it then cannot be, or at once after that. Any thread.
+ */
 DEVMAP_API void devmap_put_pagemap(devmap_pagemap *map);
 
 /**

@@ -61,7 +61,7 @@ inline DEVMAP_API bool devmap_static_key_enabled(const devmap_static_key *key)
 
 #endif
 
-/** Holds @p key on. Any thread. @return 0, or -EOVERFLOW with the key unchanged at INT32_MAX holders. */
+/** Holds @p key, not NULL, on. Any thread. @return 0, or -EOVERFLOW with the key unchanged at INT32_MAX holders. */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_static_branch_inc(devmap_static_key *key);
 
 /** Ends one hold. Any thread. @return 0, or -EINVAL with the key unchanged when nobody holds it. */
