@@ -89,10 +89,12 @@ public sealed unsafe partial class DaxFile
         return RunAsync(Punch(offset, length), "Punching a hole", offset, length, timeout, cancellationToken);
     }
 
-    private static void ValidateHole(long offset, long length, TimeSpan timeout)
+    private void ValidateHole(long offset, long length, TimeSpan timeout)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
+        if (offset > Capacity || length > Capacity - offset)
+            throw LeaseError(-NativeError.ERANGE, offset, length);
         Timeouts.Validate(timeout);
     }
 
@@ -114,62 +116,60 @@ public sealed unsafe partial class DaxFile
     private void Run(Change change, string what, long offset, long length, TimeSpan timeout, CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
-        Map.ThrowIfDisposed();
-        int result;
-        using (var cancellation = new NativeCancellation(token))
-            result = change(Timeouts.ToNanoseconds(timeout), cancellation.Pointer);
-        GC.KeepAlive(Map);
-        switch (result)
-        {
-            case 0:
-                return;
-            case -NativeError.ETIMEDOUT:
-                throw TimedOut(what, offset, length);
-            case -NativeError.ECANCELED:
-                throw new OperationCanceledException($"{what} of {this} was cancelled; the file is as it was.", token);
-            case -NativeError.ERANGE:
-                throw LeaseError(result, offset, length);
-            default:
-                throw ChangeError(result, what);
-        }
+        int result = Execute(change, timeout, token);
+        if (result != 0)
+            throw ErrorOf(result, what, offset, length, token);
     }
 
     /// <summary>Tries at once, and gives the wait a thread of its own if there is something to wait for.</summary>
     private Task RunAsync(Change change, string what, long offset, long length, TimeSpan timeout, CancellationToken token)
     {
-        try
-        {
-            Run(change, what, offset, length, TimeSpan.Zero, token);
-            return Task.CompletedTask;
-        }
-        catch (PagesBusyException) when (timeout != TimeSpan.Zero)
-        {
-            return BlockingWait.RunAsync(() => Run(change, what, offset, length, timeout, token), token);
-        }
-        catch (OperationCanceledException) when (token.IsCancellationRequested)
-        {
+        if (token.IsCancellationRequested)
             return Task.FromCanceled(token);
-        }
-#pragma warning disable CA1031 // An asynchronous method's errors are its task's.
-        catch (Exception exception)
-#pragma warning restore CA1031
-        {
-            return Task.FromException(exception);
-        }
+        int result = Execute(change, TimeSpan.Zero, token);
+        if (result == -NativeError.ETIMEDOUT && timeout != TimeSpan.Zero)
+            return BlockingWait.RunAsync(() => Run(change, what, offset, length, timeout, token), token);
+        if (result == -NativeError.ECANCELED)
+            return Task.FromCanceled(token);
+        return result == 0 ? Task.CompletedTask : Task.FromException(ErrorOf(result, what, offset, length, token));
     }
+
+    private int Execute(Change change, TimeSpan timeout, CancellationToken token)
+    {
+        using var cancellation = new NativeCancellation(token);
+        int result = change(Timeouts.ToNanoseconds(timeout), cancellation.Pointer);
+        GC.KeepAlive(Map);
+        return result;
+    }
+
+    private Exception ErrorOf(int result, string what, long offset, long length, CancellationToken token) => result switch
+    {
+        -NativeError.ETIMEDOUT => TimedOut(what, offset, length),
+        -NativeError.ECANCELED => new OperationCanceledException($"{what} of {this} was cancelled; the file is as it was.", token),
+        -NativeError.ERANGE => LeaseError(result, offset, length),
+        _ => ChangeError(result, what),
+    };
 
     private PagesBusyException TimedOut(string what, long offset, long length)
     {
         long first = offset / Map.PageSize;
         long last = Math.Min((offset + Math.Max(length, 1) - 1) / Map.PageSize, Map.PageCount - 1);
-        IReadOnlyList<BusyPage> pages = Map.GetBusyPages(first, last - first + 1, PagesBusyException.MaxNamed, out long total);
-        return new PagesBusyException(string.Create(CultureInfo.InvariantCulture, $"{what} ({offset}) of {this}, a change"), Map, pages, total, 0);
+        IReadOnlyList<BusyPage> pages = [];
+        long total = 0;
+
+        // Growing waits for no page, only for another change.
+        if (length > 0)
+            pages = Map.GetBusyPages(first, last - first + 1, PagesBusyException.MaxNamed, out total);
+        return new PagesBusyException(string.Create(CultureInfo.InvariantCulture, $"{what} ({offset}) of {this}"), Map, pages, total, 0);
     }
 
     private Exception ChangeError(int result, string what) => result switch
     {
         -NativeError.ENODEV => Map.LeaseError(result),
         -NativeError.EACCES => new UnauthorizedAccessException($"{this} is open for reading."),
+
+        // Not the claim's, which is this object's: the file is sealed, immutable or only for appending.
+        -NativeError.EPERM => new UnauthorizedAccessException($"{what} of {this} is not permitted."),
         -NativeError.ESTALE => NativeError.Io(result, $"{what} of {this}"),
         -NativeError.EFBIG or -NativeError.EINVAL => NativeError.Io(result, $"{what} of {this}"),
         _ => NativeError.Create(result, $"{what} of {this}"),

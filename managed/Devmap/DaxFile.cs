@@ -38,10 +38,12 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
     public DevicePageMap Map { get; }
 
     /// <summary>Bytes in the file, as this object left it.</summary>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public long Length
     {
         get
         {
+            Map.ThrowIfDisposed();
             ulong length = NativeMethods.devmap_dax_file_length(_file);
             GC.KeepAlive(Map);
             return (long)length;
@@ -52,10 +54,12 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
     public long Capacity => Map.PageCount * Map.PageSize;
 
     /// <summary>Whether the file is on persistent memory and mapped without a page cache (MAP_SYNC).</summary>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public bool IsDax
     {
         get
         {
+            Map.ThrowIfDisposed();
             bool dax = NativeMethods.devmap_dax_file_is_dax(_file);
             GC.KeepAlive(Map);
             return dax;
@@ -101,7 +105,7 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
 
         try
         {
-            return new DaxFile(path, file, new DevicePageMap(file, options.Driver, options.DisposeTimeout, path) { IsReadOnly = !write });
+            return new DaxFile(path, file, new DevicePageMap(file, options.Driver, options.DisposeTimeout, path, isReadOnly: !write));
         }
         catch
         {
@@ -162,6 +166,7 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        Map.ThrowIfDisposed();
         int result = NativeMethods.devmap_dax_file_flush(_file, (ulong)offset, (ulong)length);
         GC.KeepAlive(Map);
         if (result != 0)
@@ -173,6 +178,7 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The file is disposed, or being disposed.</exception>
     public void ThrowIfChanged()
     {
+        Map.ThrowIfDisposed();
         int result = NativeMethods.devmap_dax_file_check(_file);
         GC.KeepAlive(Map);
         if (result != 0)
@@ -216,8 +222,13 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
             new FileNotFoundException($"There is no file '{path}'.", path),
         -NativeError.ENOENT or -NativeError.ENOTDIR => new DirectoryNotFoundException($"There is no directory for '{path}'."),
         -NativeError.EISDIR => new UnauthorizedAccessException($"'{path}' is a directory."),
+        -NativeError.EACCES or -NativeError.EPERM or -NativeError.EROFS =>
+            new UnauthorizedAccessException($"Access to '{path}' is denied: {NativeError.SystemMessage(result)}."),
+        -NativeError.ENAMETOOLONG => new PathTooLongException($"The path '{path}' is too long."),
         -NativeError.EINVAL => new IOException($"'{path}' is not a regular file."),
-        _ => NativeError.Create(result, $"Opening '{path}'"),
+        -NativeError.ENODEV => new IOException($"'{path}' is on a file system whose files can't be mapped."),
+        -NativeError.ENOMEM or -NativeError.EOPNOTSUPP or -NativeError.EFBIG => NativeError.Create(result, $"Opening '{path}'"),
+        _ => NativeError.System(result, $"Opening '{path}'"),
     };
 
     private PageLease LeaseCore(long offset, int length, bool write)
@@ -230,6 +241,7 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
+        Map.ThrowIfDisposed();
         devmap_page* page;
         ulong pageCount;
         void* address;

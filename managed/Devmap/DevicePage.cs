@@ -33,7 +33,9 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
         get
         {
             Map.ThrowIfDisposed();
-            return PageInlines.PageCount(Pointer);
+            int count = PageInlines.PageCount(Pointer);
+            GC.KeepAlive(_map);
+            return count;
         }
     }
 
@@ -51,13 +53,16 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
         get
         {
             Map.ThrowIfDisposed();
-            return (long)Pointer->zone_device_data;
+            long data = (long)Pointer->zone_device_data;
+            GC.KeepAlive(_map);
+            return data;
         }
 
         set
         {
             Map.ThrowIfDisposed();
             Pointer->zone_device_data = (ulong)value;
+            GC.KeepAlive(_map);
         }
     }
 
@@ -65,16 +70,44 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
     private devmap_page* Pointer => &Map.Pointer->pages[Index];
 
     /// <summary>
+    /// Leases the page. In its own callback this always succeeds, while the map is being disposed or the page truncated
+    /// too: they then wait for the lease. Elsewhere it is <see cref="DevicePageMap.Lease"/> of this page.
+    /// </summary>
+    /// <returns>The lease, of the page or of the part of it that is in the file; dispose it.</returns>
+    /// <exception cref="ObjectDisposedException">The map is disposed, or, outside the callback, being disposed.</exception>
+    /// <exception cref="LayoutBrokenException">Outside the callback: the page's layout is being broken.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The page's count is saturated; or the page is a file's and this is not its callback, or it is no part of the file any more.
+    /// </exception>
+    public PageLease Lease()
+    {
+        Map.ThrowIfDisposed();
+        return DriverCallbacks.IsRunningFor(Pointer) ? Map.LeaseInCallback(Index) : Map.Lease(Index);
+    }
+
+    /// <summary>
     /// The page's memory without a lease on it: valid during the page's callback, or under a lease of the caller's. Anything
     /// else reads memory that may be gone.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The memory is not the CPU's to touch.</exception>
+    /// <exception cref="InvalidOperationException">The CPU can't address the memory, or may only read it.</exception>
     /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
     public Span<byte> DangerousGetSpan()
     {
+        if (Map.IsReadOnly)
+            throw new InvalidOperationException($"The file of {Map} is open for reading: use {nameof(DangerousGetReadOnlySpan)}.");
         Map.ThrowIfDisposed();
         Map.ThrowIfNotAddressable();
         return new Span<byte>((void*)Address, Map.PageSize);
+    }
+
+    /// <summary>As <see cref="DangerousGetSpan"/>, for reading.</summary>
+    /// <exception cref="InvalidOperationException">The CPU can't address the memory.</exception>
+    /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
+    public ReadOnlySpan<byte> DangerousGetReadOnlySpan()
+    {
+        Map.ThrowIfDisposed();
+        Map.ThrowIfNotAddressable();
+        return new ReadOnlySpan<byte>((void*)Address, Map.PageSize);
     }
 
     /// <summary>The native <c>devmap_page</c>, for native code that is handed the page. The caller holds a lease on it.</summary>

@@ -39,7 +39,8 @@ public sealed unsafe partial class DevicePageMap
     /// <exception cref="InvalidOperationException">Another thread is tearing it down.</exception>
     public void Resume()
     {
-        int result = NativeMethods.devmap_pagemap_resume(_map);
+        ThrowIfDisposed();
+        int result = NativeMethods.devmap_pagemap_resume(Pointer);
         GC.KeepAlive(this);
         if (result != 0)
             throw LeaseError(result);
@@ -60,7 +61,7 @@ public sealed unsafe partial class DevicePageMap
         {
             0 or -NativeError.ENODEV => null,
             -NativeError.EBUSY => new PagesBusyException(
-                "Disposing",
+                $"Disposing {this}",
                 this,
                 ToBusyPages(new ReadOnlySpan<devmap_busy_page>(pages, PagesBusyException.MaxNamed), report.nr_pages),
                 (long)report.nr_pages,
@@ -76,22 +77,23 @@ public sealed unsafe partial class DevicePageMap
         long started = Stopwatch.GetTimestamp();
         if (!_teardown.Wait(TimeSpan.Zero))
         {
+            // The driver's OnDetached disposes the map that it is detached from.
+            if (_detachingThread == Environment.CurrentManagedThreadId)
+                return 0;
+
             // Asks once out of turn: inside one of the map's own callbacks, waiting for the turn would be waiting for itself.
-            int asked = Unmap(0, report);
-            if (asked is not (-NativeError.EALREADY or -NativeError.EBUSY))
+            int asked = Unmap(TimeSpan.Zero, report);
+            if (asked == -NativeError.EDEADLK)
                 return asked;
-            if (!_teardown.Wait(Timeouts.Left(timeout, started)))
-                return -NativeError.EBUSY;
+            if (!_teardown.Wait(Timeouts.ForWait(Timeouts.Left(timeout, started))))
+                return asked is 0 or -NativeError.ENODEV ? asked : -NativeError.EBUSY;
         }
 
         try
         {
-            int result;
-            do
-            {
-                result = Unmap(Timeouts.ToNanoseconds(Timeouts.Left(timeout, started)), report);
-            }
-            while (result == -NativeError.EALREADY); // Met the moment in which another thread asked out of turn.
+            int result = UnmapNow(timeout, started, report);
+            if (result is 0 or -NativeError.ENODEV)
+                Detach();
             return result;
         }
         finally
@@ -100,25 +102,42 @@ public sealed unsafe partial class DevicePageMap
         }
     }
 
-    /// <summary>One try; the thread that succeeds is the one that detaches the driver.</summary>
-    private int Unmap(long timeout, devmap_busy_report* report)
+    private int UnmapNow(TimeSpan timeout, long started, devmap_busy_report* report)
     {
-        int result = _file != null
-            ? NativeMethods.devmap_dax_file_close(_file, timeout, null, report)
-            : NativeMethods.devmap_memunmap_pages(_map, timeout, null, report);
-        if (result == 0)
+        var spin = default(SpinWait);
+        while (true)
         {
-            _disposed = true;
-            _self.Free();
-            Detach();
-        }
+            TimeSpan left = Timeouts.Left(timeout, started);
+            int result = Unmap(left, report);
+            if (result != -NativeError.EALREADY)
+                return result;
 
+            // Met the moment in which another thread asks out of turn, or native code that tears the map down by its handle.
+            if (left == TimeSpan.Zero && spin.NextSpinWillYield)
+                return -NativeError.EBUSY;
+            spin.SpinOnce();
+        }
+    }
+
+    private int Unmap(TimeSpan timeout, devmap_busy_report* report)
+    {
+        long nanoseconds = Timeouts.ToNanoseconds(timeout);
+        int result = _file != null
+            ? NativeMethods.devmap_dax_file_close(_file, nanoseconds, null, report)
+            : NativeMethods.devmap_memunmap_pages(Pointer, nanoseconds, null, report);
+        if (result is 0 or -NativeError.ENODEV)
+            _disposed = true;
         GC.KeepAlive(this);
         return result;
     }
 
+    /// <summary>Ends what the native side held of this object; once, by the thread whose turn it is.</summary>
     private void Detach()
     {
+        if (!_self.IsAllocated)
+            return;
+        _self.Free();
+        _detachingThread = Environment.CurrentManagedThreadId;
         try
         {
             Driver?.OnDetached(this);
@@ -128,6 +147,10 @@ public sealed unsafe partial class DevicePageMap
 #pragma warning restore CA1031
         {
             FaultReporter.ReportDriver(null, exception);
+        }
+        finally
+        {
+            _detachingThread = 0;
         }
     }
 }

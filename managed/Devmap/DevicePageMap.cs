@@ -18,7 +18,7 @@ namespace Devmap;
 [SuppressMessage("Usage", "MA0055:Do not use finalizer", Justification = "Frees the handle that late callers may still look at; see below.")]
 public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 {
-    private readonly devmap_pagemap* _map;
+    private nint _handle;
 
     // The file under the map, or null. Its handle then owns the map's.
     private readonly devmap_dax_file* _file;
@@ -26,13 +26,17 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     private readonly TimeSpan _disposeTimeout;
     private readonly SemaphoreSlim _teardown = new(1, 1);
     private readonly nint _owner;
+    private readonly MemoryType _type;
     private GCHandle _self;
+    private volatile int _detachingThread;
     private volatile bool _disposed;
 
     private DevicePageMap(DevicePageMapOptions options)
     {
         Driver = options.Driver;
         PageSize = options.PageSize;
+        PageCount = options.PageCount;
+        _type = options.Type;
         _disposeTimeout = options.DisposeTimeout;
         _self = GCHandle.Alloc(this);
         _owner = GCHandle.ToIntPtr(_self);
@@ -57,25 +61,25 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
             throw NativeError.Create(result, string.Create(CultureInfo.InvariantCulture, $"Creating a map of {options.PageCount} pages of {options.PageSize} bytes"));
         }
 
-        _map = map;
-        PageCount = (long)map->nr_pages;
-        Address = (nint)map->start;
+        Adopt(map);
     }
 
     /// <summary>Claims an open file's map for <paramref name="driver"/>.</summary>
-    internal DevicePageMap(devmap_dax_file* file, PageDriver? driver, TimeSpan disposeTimeout, string path)
+    internal DevicePageMap(devmap_dax_file* file, PageDriver? driver, TimeSpan disposeTimeout, string path, bool isReadOnly)
     {
         Driver = driver;
+        IsReadOnly = isReadOnly;
+        _type = MemoryType.FsDax;
         _file = file;
-        _map = NativeMethods.devmap_dax_file_pagemap(file);
+        _handle = (nint)NativeMethods.devmap_dax_file_pagemap(file);
         _disposeTimeout = disposeTimeout;
         _self = GCHandle.Alloc(this);
         _owner = GCHandle.ToIntPtr(_self);
-        PageSize = 1 << (int)_map->page_shift;
-        PageCount = (long)_map->nr_pages;
-        Address = (nint)_map->start;
+        PageSize = 1 << (int)Pointer->page_shift;
+        PageCount = (long)Pointer->nr_pages;
+        Address = (nint)Pointer->start;
         var ops = OpsOf(driver);
-        int result = NativeMethods.devmap_fs_dax_claim(_map, Owner, driver is null ? null : &ops);
+        int result = NativeMethods.devmap_fs_dax_claim(Pointer, Owner, driver is null ? null : &ops);
         if (result != 0)
         {
             _self.Free();
@@ -97,11 +101,11 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         if (_file != null)
             _ = NativeMethods.devmap_dax_file_free(_file);
         else
-            _ = NativeMethods.devmap_pagemap_free(_map);
+            _ = NativeMethods.devmap_pagemap_free(Pointer);
     }
 
     /// <summary>What the memory is.</summary>
-    public MemoryType Type => (MemoryType)Volatile.Read(ref _map->type);
+    public MemoryType Type => _type;
 
     /// <summary>Number of pages; of a file's map, those that fit in its capacity.</summary>
     public long PageCount { get; }
@@ -110,7 +114,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     public int PageSize { get; }
 
     /// <summary>Start of the memory. Whoever reads or writes it holds leases on its pages.</summary>
-    public nint Address { get; }
+    public nint Address { get; private set; }
 
     /// <summary>Who hears of idle pages.</summary>
     public PageDriver? Driver { get; }
@@ -119,9 +123,9 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     public bool IsDisposed => _disposed;
 
     /// <summary>Whether the memory is a file's that was opened for reading.</summary>
-    internal bool IsReadOnly { get; init; }
+    internal bool IsReadOnly { get; }
 
-    internal devmap_pagemap* Pointer => _map;
+    internal devmap_pagemap* Pointer => (devmap_pagemap*)Volatile.Read(ref _handle);
 
     /// <summary>Identifies this object to the native side as owner of the claim; the data of its callbacks.</summary>
     internal void* Owner => (void*)_owner;
@@ -214,13 +218,28 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     public IReadOnlyList<BusyPage> GetBusyPages(int limit = 1024) => GetBusyPages(0, PageCount, limit, out _);
 
     /// <summary>The native <c>devmap_pagemap</c>, for native code; valid while this object is not disposed.</summary>
-    public nint DangerousGetHandle() => (nint)_map;
+    public nint DangerousGetHandle() => (nint)Pointer;
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture, $"{(_file != null ? "file" : "device")} map 0x{Address:x} ({PageCount} pages of {PageSize} bytes)");
 
-    internal long IndexOf(devmap_page* page) => page - _map->pages;
+    /// <summary>
+    /// Learns which native map this is: when it was created, or from the first callback, should somebody find a page by its
+    /// address and drop it before then. Both say the same.
+    /// </summary>
+    internal void Adopt(devmap_pagemap* map)
+    {
+        Address = (nint)map->start;
+        Volatile.Write(ref _handle, (nint)map);
+    }
+
+    internal long IndexOf(devmap_page* page)
+    {
+        long index = page - Pointer->pages;
+        GC.KeepAlive(this);
+        return index;
+    }
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
@@ -233,18 +252,30 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     internal IReadOnlyList<BusyPage> GetBusyPages(long firstPage, long pageCount, int limit, out long total)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
-        var pages = new devmap_busy_page[limit];
-        ulong found;
-        fixed (devmap_busy_page* pointer = pages)
-        {
-            int result = NativeMethods.devmap_pagemap_busy_pages(_map, (ulong)firstPage, (ulong)pageCount, pointer, (ulong)limit, &found);
-            GC.KeepAlive(this);
-            if (result != 0)
-                throw LeaseError(result);
-        }
-
+        ulong found = CountBusyPages(firstPage, pageCount, []);
+        var pages = new devmap_busy_page[Math.Min((ulong)limit, found)];
+        found = CountBusyPages(firstPage, pageCount, pages);
         total = (long)found;
         return ToBusyPages(pages, found);
+    }
+
+    /// <summary>
+    /// Leases a page for its own callback: the page's edge still holds the map and the page, so that this succeeds while
+    /// the map is being disposed or the page truncated too, which then wait for the lease.
+    /// </summary>
+    internal PageLease LeaseInCallback(long index)
+    {
+        long offset = index * PageSize;
+        long length = PageSize;
+        if (_file != null)
+        {
+            length = Math.Min(length, (long)NativeMethods.devmap_dax_file_length(_file) - offset);
+            if (length <= 0)
+                throw new InvalidOperationException($"Page {index} of {this} is no part of the file any more.");
+        }
+
+        PageInlines.GetPage(&Pointer->pages[index]);
+        return new PageLease(this, &Pointer->pages[index], 1, (byte*)Address + offset, (int)length, isWritable: _file == null);
     }
 
     /// <summary>The exception for a native result that says why pages could not be taken.</summary>
@@ -254,6 +285,19 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         -NativeError.EAGAIN => new LayoutBrokenException(),
         _ => NativeError.Create(result, $"Leasing pages of {this}"),
     };
+
+    private ulong CountBusyPages(long firstPage, long pageCount, Span<devmap_busy_page> pages)
+    {
+        ThrowIfDisposed();
+        ulong found;
+        fixed (devmap_busy_page* pointer = pages)
+        {
+            int result = NativeMethods.devmap_pagemap_busy_pages(
+                Pointer, (ulong)firstPage, (ulong)pageCount, pointer, (ulong)pages.Length, &found);
+            GC.KeepAlive(this);
+            return result == 0 ? found : throw LeaseError(result);
+        }
+    }
 
     private static BusyPage[] ToBusyPages(ReadOnlySpan<devmap_busy_page> pages, ulong found)
     {
@@ -287,6 +331,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
             throw new ArgumentOutOfRangeException(name, options.PageCount, $"{nameof(options.PageCount)} times {nameof(options.PageSize)} overflows.");
         if (options.Address % options.PageSize != 0)
             throw new ArgumentException($"{nameof(options.Address)} 0x{options.Address:x} is not a multiple of {nameof(options.PageSize)} {options.PageSize}.", name);
+        if ((nuint)options.Address > nuint.MaxValue - ((nuint)(options.PageCount * options.PageSize) - 1))
+            throw new ArgumentException($"{options.PageCount} pages from {nameof(options.Address)} 0x{options.Address:x} end beyond the address space.", name);
         switch (options.Type)
         {
             case MemoryType.DeviceHost when options.Driver is not null:
@@ -313,8 +359,9 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
             throw new ArgumentOutOfRangeException(nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
         if (_file != null)
             throw new InvalidOperationException($"Pages of {this} may lie beyond the file's end: lease them by offset, from their {nameof(DaxFile)}.");
+        ThrowIfDisposed();
         devmap_page* page;
-        int result = NativeMethods.devmap_pagemap_get_pages(_map, (ulong)firstPage, (ulong)pageCount, &page);
+        int result = NativeMethods.devmap_pagemap_get_pages(Pointer, (ulong)firstPage, (ulong)pageCount, &page);
         GC.KeepAlive(this);
         lease = result == 0
             ? new PageLease(this, page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: true)

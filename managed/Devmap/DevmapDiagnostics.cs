@@ -7,9 +7,11 @@ namespace Devmap;
 /// <summary>What the library counts, the faults it meets, and how it was loaded. All members may be called from any thread.</summary>
 public static unsafe class DevmapDiagnostics
 {
+    private static int s_printedKinds;
+
     /// <summary>
     /// Raised for each fault, managed or native, on the thread that met it, possibly inside a lease's dispose. Listeners
-    /// return soon and don't wait for pages; what they throw is counted in <see cref="ListenerExceptions"/>.
+    /// return soon and don't wait for pages. Without one, the first of each kind is printed to stderr. What they throw is counted in <see cref="ListenerExceptions"/>.
     /// </summary>
     public static event EventHandler<DevmapFaultEventArgs>? Fault;
 
@@ -29,10 +31,22 @@ public static unsafe class DevmapDiagnostics
         return result == 0 ? new DevmapStatistics(stats) : throw NativeError.Create(result, "Reading the statistics");
     }
 
+    /// <summary>Without a listener, the first fault of each kind is printed.</summary>
+    private static void PrintFirst(DevmapFaultEventArgs fault)
+    {
+        int kind = 1 << (int)fault.Kind;
+        if ((Interlocked.Or(ref s_printedKinds, kind) & kind) == 0)
+            Console.Error.WriteLine($"devmap: {fault} (the first of its kind; others are only counted)");
+    }
+
     internal static void RaiseFault(DevmapFaultEventArgs fault, ref long listenerExceptions)
     {
         if (Fault is not { } listeners)
+        {
+            PrintFirst(fault);
             return;
+        }
+
         foreach (EventHandler<DevmapFaultEventArgs> listener in listeners.GetInvocationList().Cast<EventHandler<DevmapFaultEventArgs>>())
         {
             try

@@ -18,4 +18,7 @@ public sealed class DevmapFaultEventArgs : EventArgs
 
     /// <summary>What a managed driver threw.</summary>
     public Exception? Exception { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => PageIndex is { } index ? $"{Kind}: page {index}, count {PageCount}: {Message}" : $"{Kind}: {Message}";
 }

@@ -21,7 +21,7 @@ public static class DevmapGate
         get
         {
             DevmapLibrary.EnsureLoaded();
-            return NativeMethods.devmap_pagemap_ops_count();
+            return DevmapLibrary.GateHolders;
         }
     }
 

@@ -52,10 +52,10 @@ public sealed record DevmapStatistics
     /// <summary>Leases refused because the pages are being truncated or punched.</summary>
     public long RefusedMarked { get; }
 
-    /// <summary>Disposals that found pages in use until their timeout.</summary>
+    /// <summary>Disposals that found pages in use until their timeout; <see cref="DevicePageMap.DisposeAsync"/> asks once first, which counts.</summary>
     public long TeardownTimeouts { get; }
 
-    /// <summary>Truncations and holes that found pages in use until their timeout.</summary>
+    /// <summary>Truncations and holes that found pages in use until their timeout; the asynchronous methods ask once first, which counts.</summary>
     public long LayoutBreakTimeouts { get; }
 
     /// <summary>Truncations and holes that were cancelled.</summary>

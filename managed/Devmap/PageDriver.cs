@@ -8,7 +8,8 @@ namespace Devmap;
 /// <para>
 /// The methods run on the thread that dropped the last reference, which may be a thread of native code that the runtime
 /// did not know before; for different pages at the same time; and for one page at the same time, if it is taken again
-/// while its callback still runs. They may take the page again, dispose other leases, hold the gate and lease from any map.
+/// while its callback still runs. They may take the page again (<see cref="DevicePage.Lease"/>, which succeeds there in any
+/// case), dispose other leases, hold the gate and lease from any map.
 /// Everything done to the page before its references were dropped is visible.
 /// </para>
 /// <para>

@@ -15,7 +15,10 @@ namespace Devmap;
 /// <para>
 /// One lease may be used by several threads as far as the memory may; <see cref="Dispose()"/> may be called from any thread
 /// and more than once. A span or pointer taken from it is good until it is disposed: a span does not keep its lease alive.
-/// While the memory is pinned, as by a socket's send in progress, a disposed lease keeps its references until the pin ends.
+/// While the memory is pinned (<see cref="Memory{T}.Pin"/>), a disposed lease keeps its references until the pin ends. An
+/// operation in progress need not pin: on Linux, .NET's sockets ask for the memory again each time they can go on, on a
+/// thread of the pool, where the exception that a disposed lease answers with ends the process. So dispose a lease after the
+/// operations it was given to have ended, or give them a <see cref="Share"/> of it that is.
 /// </para>
 /// <para>
 /// There is no finalizer: a lease that is lost without being disposed leaks its references, and the map that it came from

@@ -58,7 +58,10 @@ public sealed class PagesBusyException : TimeoutException
     private static string Describe(string what, DevicePageMap map, IReadOnlyList<BusyPage> pages, long pageCount, long references)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{what} of {map} timed out with {pageCount} pages in use");
+        text.Append(what).Append(" timed out");
+        if (pageCount == 0 && references == 0)
+            return text.Append(": another thread was at it, or the pages have become idle since. Try again.").ToString();
+        text.Append(CultureInfo.InvariantCulture, $" with {pageCount} pages of {map} in use");
         foreach (var page in pages)
             text.Append(CultureInfo.InvariantCulture, $"{(page == pages[0] ? ": " : ", ")}{page.Index} (count {page.Count})");
         if (pageCount > pages.Count)

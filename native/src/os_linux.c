@@ -138,9 +138,14 @@ int os_file_info_get(int file, os_file_info *info)
 
 int os_file_set_length(int file, uint64_t length)
 {
+	int result;
+
 	if (length > INT64_MAX)
 		return -EFBIG;
-	return ftruncate(file, (off_t)length) == 0 ? 0 : -errno;
+	do {
+		result = ftruncate(file, (off_t)length);
+	} while (result != 0 && errno == EINTR);
+	return result == 0 ? 0 : -errno;
 }
 
 static int allocate(int file, int mode, uint64_t offset, uint64_t length)

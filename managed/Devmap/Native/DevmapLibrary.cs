@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using Devmap.Interop;
@@ -30,11 +31,30 @@ internal static unsafe class DevmapLibrary
         RuntimeIdentifier = Rid,
         ExpectedAbiVersion = NativeMethods.DEVMAP_ABI_VERSION,
         AbiVersion = s_handle == 0 ? null : AbiVersion(),
-        Version = s_error is null ? Marshal.PtrToStringUTF8((nint)NativeMethods.devmap_version()) : null,
+        Version = s_error is null ? Version : null,
         Features = s_error is null ? Features.ToString() : null,
     };
 
-    public static devmap_feature Features => (devmap_feature)NativeMethods.devmap_features();
+    // An import without transition is bound when the method that calls it is compiled. So each has a method of its own here,
+    // which is compiled when it is first called: after the library was loaded and checked.
+    public static devmap_feature Features
+    {
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        get => (devmap_feature)NativeMethods.devmap_features();
+    }
+
+    /// <summary>How many hold the gate on.</summary>
+    public static int GateHolders
+    {
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        get => NativeMethods.devmap_pagemap_ops_count();
+    }
+
+    private static string? Version
+    {
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        get => Marshal.PtrToStringUTF8((nint)NativeMethods.devmap_version());
+    }
 
     private static string Rid => "linux-" + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
 
@@ -67,14 +87,28 @@ internal static unsafe class DevmapLibrary
                 || TryLoadByName(out handle);
         }
 
-        if (handle != 0)
+        if (handle != 0 && !TrySetResolver())
+        {
+            s_attempts.Add("the program has a DllImport resolver of its own for Devmap.Interop, which stands in the way");
+            handle = 0;
+        }
+
+        return handle;
+    }
+
+    private static bool TrySetResolver()
+    {
+        try
         {
             NativeLibrary.SetDllImportResolver(
                 typeof(NativeMethods).Assembly,
                 (name, _, _) => string.Equals(name, "devmap", StringComparison.Ordinal) ? s_handle : 0);
+            return true;
         }
-
-        return handle;
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
     }
 
     private static bool TryLoad(string path, out nint handle)

@@ -23,26 +23,44 @@ internal static unsafe class DriverCallbacks
     /// <summary>For drivers that are a <see cref="BatchPageDriver"/>.</summary>
     public static delegate* unmanaged[Cdecl]<devmap_page**, uint, void*, void> PagesFree => &OnPagesFree;
 
-    /// <summary>Calls the driver of a page whose callback is <see cref="PageFree"/>.</summary>
-    public static void Dispatch(devmap_page* page, void* data)
+    /// <summary>The callbacks that run on this thread, innermost first.</summary>
+    [ThreadStatic]
+    private static Frame* t_innermost;
+
+    /// <summary>Whether a callback that was given <paramref name="page"/> runs on this thread.</summary>
+    public static bool IsRunningFor(devmap_page* page)
     {
-        var map = (DevicePageMap)GCHandle.FromIntPtr((nint)data).Target!;
-        CallDriver(map, page);
+        for (Frame* frame = t_innermost; frame != null; frame = frame->Outer)
+        {
+            if (new ReadOnlySpan<nint>(frame->Pages, frame->Count).Contains((nint)page))
+                return true;
+        }
+
+        return false;
     }
 
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void OnPageFree(devmap_page* page, void* data) => Dispatch(page, data);
+    /// <summary>Calls the driver of a page whose callback is <see cref="PageFree"/>. Throws nothing.</summary>
+    public static void Dispatch(devmap_page* page, void* data) => Call(&page, 1, data, isBatch: false);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void OnPagesFree(devmap_page** pages, uint count, void* data)
+    private static void OnPageFree(devmap_page* page, void* data) => Call(&page, 1, data, isBatch: false);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void OnPagesFree(devmap_page** pages, uint count, void* data) => Call(pages, (int)count, data, isBatch: true);
+
+    private static void Call(devmap_page** pages, int count, void* data, bool isBatch)
     {
-        var map = (DevicePageMap)GCHandle.FromIntPtr((nint)data).Target!;
-        DevicePage[] batch = ArrayPool<DevicePage>.Shared.Rent((int)count);
+        var frame = new Frame { Pages = pages, Count = count, Outer = t_innermost };
+        t_innermost = &frame;
         try
         {
-            for (int i = 0; i < (int)count; i++)
-                batch[i] = new DevicePage(map, map.IndexOf(pages[i]));
-            ((BatchPageDriver)map.Driver!).OnPagesFree(batch.AsSpan(0, (int)count));
+            var map = (DevicePageMap)GCHandle.FromIntPtr((nint)data).Target!;
+            if (map.Pointer == null)
+                map.Adopt(pages[0]->pgmap);
+            if (isBatch)
+                CallBatch(map, new ReadOnlySpan<nint>(pages, count));
+            else
+                map.Driver!.OnPageFree(new DevicePage(map, map.IndexOf(*pages)));
         }
 #pragma warning disable CA1031 // No managed exception crosses a native frame.
         catch (Exception exception)
@@ -52,21 +70,31 @@ internal static unsafe class DriverCallbacks
         }
         finally
         {
+            t_innermost = frame.Outer;
+        }
+    }
+
+    private static void CallBatch(DevicePageMap map, ReadOnlySpan<nint> pages)
+    {
+        DevicePage[] batch = ArrayPool<DevicePage>.Shared.Rent(pages.Length);
+        try
+        {
+            for (int i = 0; i < pages.Length; i++)
+                batch[i] = new DevicePage(map, map.IndexOf((devmap_page*)pages[i]));
+            ((BatchPageDriver)map.Driver!).OnPagesFree(batch.AsSpan(0, pages.Length));
+        }
+        finally
+        {
             ArrayPool<DevicePage>.Shared.Return(batch, clearArray: true);
         }
     }
 
-    private static void CallDriver(DevicePageMap map, devmap_page* page)
+    /// <summary>A callback that runs, on the stack of its thread.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Frame
     {
-        try
-        {
-            map.Driver!.OnPageFree(new DevicePage(map, map.IndexOf(page)));
-        }
-#pragma warning disable CA1031 // No managed exception crosses a native frame.
-        catch (Exception exception)
-#pragma warning restore CA1031
-        {
-            FaultReporter.ReportDriver(page, exception);
-        }
+        public devmap_page** Pages;
+        public int Count;
+        public Frame* Outer;
     }
 }

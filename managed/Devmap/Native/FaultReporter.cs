@@ -11,6 +11,9 @@ namespace Devmap.Native;
 /// </summary>
 internal static unsafe class FaultReporter
 {
+    /// <summary>Characters of an exception's message that a fault's message repeats; the exception itself is there too.</summary>
+    private const int MaxMessage = 1000;
+
     /// <summary>The exception behind the fault that this thread is reporting.</summary>
     [ThreadStatic]
     private static Exception? t_exception;
@@ -22,12 +25,13 @@ internal static unsafe class FaultReporter
     /// <summary>Makes native faults arrive in <see cref="DevmapDiagnostics.Fault"/>.</summary>
     public static void Listen() => NativeMethods.devmap_set_fault_handler(&OnFault, null);
 
+    /// <summary>Reports what a driver threw. Throws nothing: what cannot be described for want of memory is still counted.</summary>
     public static void ReportDriver(devmap_page* page, Exception exception)
     {
         t_exception = exception;
         try
         {
-            fixed (byte* message = Encoding.UTF8.GetBytes($"The driver threw {exception.GetType()}: {exception.Message}\0"))
+            fixed (byte* message = Describe(exception))
                 NativeMethods.devmap_report_driver_fault(page, (sbyte*)message);
         }
         finally
@@ -36,9 +40,30 @@ internal static unsafe class FaultReporter
         }
     }
 
+    /// <summary>A message in UTF-8, zero-terminated; null where there is none. An exception's message is its author's code.</summary>
+    private static byte[]? Describe(Exception exception)
+    {
+        try
+        {
+            string message = exception.Message;
+            if (message.Length > MaxMessage)
+                message = string.Concat(message.AsSpan(0, MaxMessage), "...");
+            return Encoding.UTF8.GetBytes($"The driver threw {exception.GetType()}: {message}\0");
+        }
+#pragma warning disable CA1031 // No managed exception crosses a native frame.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return null;
+        }
+    }
+
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void OnFault(devmap_fault* fault, void* data)
     {
+        // Taken, so that a fault that a listener meets is not put down to this exception.
+        Exception? exception = t_exception;
+        t_exception = null;
         try
         {
             var managed = new DevmapFaultEventArgs
@@ -47,7 +72,7 @@ internal static unsafe class FaultReporter
                 Message = Marshal.PtrToStringUTF8((nint)fault->message) ?? string.Empty,
                 PageIndex = fault->pgmap == null ? null : (long)fault->index,
                 PageCount = fault->count,
-                Exception = t_exception,
+                Exception = exception,
             };
             DevmapDiagnostics.RaiseFault(managed, ref s_listenerExceptions);
         }

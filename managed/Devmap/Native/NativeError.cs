@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-using System.Globalization;
+using System.Runtime.InteropServices;
 using Devmap.Interop;
 
 namespace Devmap.Native;
@@ -21,6 +21,7 @@ internal static class NativeError
     public const int ENOSPC = 28;
     public const int EROFS = 30;
     public const int ERANGE = 34;
+    public const int ENAMETOOLONG = 36;
     public const int EDEADLK = 35;
     public const int ENOTDIR = 20;
     public const int EOVERFLOW = 75;
@@ -30,9 +31,6 @@ internal static class NativeError
     public const int ESTALE = 116;
     public const int EDQUOT = 122;
     public const int ECANCELED = 125;
-
-    // Where .NET keeps an errno value that it found no exception for: SystemException-style HResults are not defined for it.
-    private const int HResultOfErrno = unchecked((int)0xA0000000);
 
     /// <summary>The exception for <paramref name="result"/>, a negative errno value that <paramref name="what"/> met.</summary>
     public static Exception Create(int result, string what) => -result switch
@@ -50,9 +48,13 @@ internal static class NativeError
         _ => Io(result, what),
     };
 
-    /// <summary>An <see cref="IOException"/> that keeps the errno value in its <see cref="Exception.HResult"/>'s low bits.</summary>
-    public static IOException Io(int result, string what) =>
-        new($"{what}: {Describe(result)}", HResultOfErrno | -result);
+    /// <summary>An <see cref="IOException"/> with the errno value as its <see cref="Exception.HResult"/>, as .NET's own have.</summary>
+    public static IOException Io(int result, string what) => new($"{what}: {Describe(result)}", -result);
+
+    /// <summary>As <see cref="Io"/>, for what the system answered, whose errno values are not Devmap's.</summary>
+    public static IOException System(int result, string what) => new($"{what}: {SystemMessage(result)}.", -result);
+
+    public static string SystemMessage(int result) => Marshal.GetPInvokeErrorMessage(-result);
 
     /// <summary>
     /// The exception for a feature that the loaded library was built without, which answers what it would have to.
@@ -77,6 +79,6 @@ internal static class NativeError
         EROFS => "the file system is read-only.",
         EINVAL => "an argument is not valid.",
         ERANGE => "outside the range.",
-        _ => string.Create(CultureInfo.InvariantCulture, $"error {-result}."),
+        _ => SystemMessage(result) + ".",
     };
 }

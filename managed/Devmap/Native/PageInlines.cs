@@ -51,7 +51,7 @@ internal static unsafe class PageInlines
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void PutPageSlow(devmap_page* page, int old, int references)
     {
-        if (old != references)
+        if (old != references || references == 0)
         {
             NativeMethods.devmap_put_page_slow(page, old, (uint)references);
             return;
@@ -60,10 +60,17 @@ internal static unsafe class PageInlines
         devmap_idle_frame frame;
         if (!NativeMethods.devmap_page_idle_begin(page, &frame))
             return;
-        if ((void*)frame.page_free == (void*)DriverCallbacks.PageFree)
-            DriverCallbacks.Dispatch(page, frame.data);
-        else if (frame.page_free != null)
-            frame.page_free(page, frame.data);
-        NativeMethods.devmap_page_idle_end(&frame);
+        try
+        {
+            if ((void*)frame.page_free == (void*)DriverCallbacks.PageFree)
+                DriverCallbacks.Dispatch(page, frame.data);
+            else if (frame.page_free != null)
+                frame.page_free(page, frame.data);
+        }
+        finally
+        {
+            // In any case: the native side keeps the frame, which is on this stack, until here.
+            NativeMethods.devmap_page_idle_end(&frame);
+        }
     }
 }

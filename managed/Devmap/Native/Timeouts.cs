@@ -23,6 +23,9 @@ internal static class Timeouts
         return timeout.Ticks > long.MaxValue / NanosecondsPerTick ? long.MaxValue : timeout.Ticks * NanosecondsPerTick;
     }
 
+    /// <summary>A timeout as .NET's own waits take it: longer than they can wait is for ever.</summary>
+    public static TimeSpan ForWait(TimeSpan timeout) => timeout.TotalMilliseconds > int.MaxValue ? Timeout.InfiniteTimeSpan : timeout;
+
     /// <summary>What is left of <paramref name="timeout"/> since <paramref name="started"/>, a timestamp of <see cref="Stopwatch"/>.</summary>
     public static TimeSpan Left(TimeSpan timeout, long started)
     {
