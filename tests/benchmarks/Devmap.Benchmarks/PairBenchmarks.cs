@@ -73,7 +73,7 @@ public unsafe class PairBenchmarks
 
     private sealed class SilentDriver : PageDriver
     {
-        protected override void OnPageFree(DevicePage page)
+        protected internal override void OnPageFree(DevicePage page)
         {
         }
     }
