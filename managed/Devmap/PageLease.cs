@@ -152,10 +152,12 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// <param name="elementIndex">Offset in bytes, from 0 to <see cref="Length"/>.</param>
     /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="elementIndex"/> is outside the lease.</exception>
+    /// <exception cref="InvalidOperationException">The CPU can't address the memory (<see cref="MemoryType.DevicePrivate"/>).</exception>
     public override MemoryHandle Pin(int elementIndex = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(elementIndex);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(elementIndex, _length);
+        Map.ThrowIfNotAddressable();
         AddPin();
         return new MemoryHandle(_address + elementIndex, default, this);
     }

@@ -62,7 +62,7 @@ internal sealed class RunJob : IAsyncDisposable
         return new RunSnapshot
         {
             Elapsed = started == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(started),
-            Length = _work.File.Length,
+            Length = _truncator.Length,
             Managed = managed,
             Native = native,
             BytesVerified = BytesOf(managed) + BytesOf(native),

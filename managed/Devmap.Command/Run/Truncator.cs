@@ -22,6 +22,7 @@ internal sealed class Truncator(WorkFile work, PageLedger ledger, int seed)
     /// <summary>Whole pages that are written, all from the first one.</summary>
     private long _written;
 
+    private long _length;
     private long _truncations;
     private long _givenUp;
     private long _growths;
@@ -37,7 +38,11 @@ internal sealed class Truncator(WorkFile work, PageLedger ledger, int seed)
     public long Growths => Interlocked.Read(ref _growths);
 
     /// <summary>Bytes that the file has by what was asked of it.</summary>
-    public long Length { get; private set; }
+    public long Length
+    {
+        get => Interlocked.Read(ref _length);
+        private set => Interlocked.Exchange(ref _length, value);
+    }
 
     /// <summary>How long each truncation took, the wait for its readers included.</summary>
     public WaitingTimes Waits => new(_waits);
