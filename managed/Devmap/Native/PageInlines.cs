@@ -24,7 +24,7 @@ internal static unsafe class PageInlines
     public static void GetPageRefs(devmap_page* page, int references)
     {
         page = CompoundHead(page);
-        int refcount = Interlocked.Add(ref page->refcount, references);
+        int refcount = Interlocked.Add(ref RefCount(page), references);
         if (refcount <= references)
             NativeMethods.devmap_get_page_slow(page, unchecked(refcount - references), (uint)references);
     }
@@ -36,13 +36,21 @@ internal static unsafe class PageInlines
     public static void PutPageRefs(devmap_page* page, int references)
     {
         page = CompoundHead(page);
-        int old = unchecked(Interlocked.Add(ref page->refcount, -references) + references);
+        int old = unchecked(Interlocked.Add(ref RefCount(page), -references) + references);
         if (old <= references)
             PutPageSlow(page, old, references);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void PutPage(devmap_page* page) => PutPageRefs(page, 1);
+
+    /// <summary>
+    /// The page's first field, by the pointer itself. By its name, the compiler first reads the word to see whether the
+    /// pointer is null, and a read of what an atomic has just written waits for it: 1.6 times the native pair's time
+    /// instead of 1.0 (tests/benchmarks, ManagedInline).
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ref int RefCount(devmap_page* page) => ref *(int*)page;
 
     /// <summary>
     /// The idle edge without leaving managed code when the driver is managed; the native side opens and closes it, so that

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
-using BenchmarkDotNet.Engines;
 using Devmap.Interop;
 using Devmap.Native;
 
@@ -11,8 +10,6 @@ namespace Devmap.Benchmarks;
 /// A get and its put on a busy page of a managed map: C#'s inlines against the loop that C compiled from the header's. In
 /// one process, so that both see the same page and the same libdevmap.
 /// </summary>
-[InProcess]
-[SimpleJob(RunStrategy.Throughput, iterationCount: 40, warmupCount: 10)]
 [MedianColumn]
 public unsafe class PairBenchmarks
 {
