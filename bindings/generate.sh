@@ -4,7 +4,7 @@
 # Generates bindings/Devmap.Interop/Generated from the public headers, and notes in bindings/generated.sha256 what it
 # read and wrote. Called by `./build.sh generate`.
 #
-# The generator is the one in .config/dotnet-tools.json, or the command that DEVMAP_CLANGSHARP names. It needs libclang;
+# The generator is the one in dotnet-tools.json, or the command that DEVMAP_CLANGSHARP names. It needs libclang;
 # `cc` tells it where the compiler's own headers are.
 set -euo pipefail
 export LC_ALL=C
