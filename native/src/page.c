@@ -65,15 +65,13 @@ bool map_in_callback(const struct map *map)
 
 /* ---- activation ------------------------------------------------------------------------------------------------- */
 
-/* Ends an activation, or an attempt at one, as far as layout breaks are concerned. */
-static void busy_exit(struct map *map, devmap_page *page)
+/*
+ * Ends an activation, or an attempt at one, as far as layout breaks are concerned. The caller goes on to map_exit(), which
+ * wakes whoever waits for this page too.
+ */
+static void busy_exit(devmap_page *page)
 {
-	/*
-	 * The waker's half of the crossed check with a layout break, which counts itself in nr_breaks and then reads
-	 * `busy`: lower, then look. The map is still held by the caller.
-	 */
-	if (atomic_fetch_sub(&page->busy, 1) == 1 && atomic_load(&map->nr_breaks) != 0)
-		wake_waiters(map);
+	atomic_fetch_sub(&page->busy, 1);
 }
 
 /* Opens the page to the caller, or tells that its layout is being broken. */
@@ -86,7 +84,7 @@ static bool busy_enter(struct map *map, devmap_page *page)
 	atomic_fetch_add(&page->busy, 1);
 	if (devmap_likely(atomic_load(&map->nr_breaks) == 0) || !layout_is_broken(map, map_index(map, page)))
 		return true;
-	busy_exit(map, page);
+	busy_exit(page);
 	return false;
 }
 
@@ -116,7 +114,7 @@ int page_take(struct map *map, devmap_page *page)
 		return 1;
 	}
 	if (map->claimable)
-		busy_exit(map, page);
+		busy_exit(page);
 	return devmap_likely(refs > 0 && refs < INT32_MAX) ? 0 : overflow(page, refs);
 }
 
@@ -319,12 +317,11 @@ static void edge_end(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
 	struct map *map = map_of(frame->pgmap);
 
 	innermost = frame->outer;
-	if (frame->counted) {
+	if (frame->counted)
 		atomic_fetch_sub(&map->shards[frame->shard].callbacks, 1);
-		wake_waiters(map);
-	}
 	for (uint32_t i = 0; map->claimable && i < n; i++)
-		busy_exit(map, pages[i]);
+		busy_exit(pages[i]);
+	/* The last touch, which wakes whoever waits for any of the three. */
 	map_exit(map, frame->shard, n);
 }
 
