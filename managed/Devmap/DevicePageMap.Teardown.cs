@@ -85,8 +85,12 @@ public sealed unsafe partial class DevicePageMap
             int asked = Unmap(TimeSpan.Zero, report);
             if (asked == -NativeError.EDEADLK)
                 return asked;
-            if (!_teardown.Wait(Timeouts.ForWait(Timeouts.Left(timeout, started))))
-                return asked is 0 or -NativeError.ENODEV ? asked : -NativeError.EBUSY;
+
+            // Who tore the map down sees the driver detached, however long the turn takes to come: its holder no longer waits
+            // for pages.
+            TimeSpan patience = asked == 0 ? Timeout.InfiniteTimeSpan : Timeouts.ForWait(Timeouts.Left(timeout, started));
+            if (!_teardown.Wait(patience))
+                return asked == -NativeError.ENODEV ? asked : -NativeError.EBUSY;
         }
 
         try

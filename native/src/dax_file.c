@@ -250,7 +250,7 @@ static int allocate(devmap_dax_file *file, devmap_page *page, const struct exten
 	result = os_file_info_get(file->file, &info);
 	if (result != 0)
 		return result;
-	if (info.length < extent->end)
+	if (info.length < extent->end || length < extent->end)
 		return -ESTALE;
 	if (is_allocated(page, extent->nr_pages, allocated))
 		return 0;

@@ -104,7 +104,9 @@ struct map_file {
 };
 
 struct map_shard {
-	_Alignas(CACHE_LINE) _Atomic(int64_t) refs;
+	/* References on the map, taken and given back, in whatever shards; see map_enter(). They only rise. */
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) taken;
+	_Atomic(uint64_t) given;
 	/* Callbacks that run now under a claim. */
 	_Atomic(int64_t) callbacks;
 };
@@ -156,18 +158,24 @@ static inline struct map *map_of(devmap_pagemap *pgmap)
 }
 
 /*
- * Takes @n references on the map in @shard: 0, or -ENODEV when it takes no new ones.
+ * Takes @n references on the map, counted in @shard: 0, or -ENODEV when it takes no new ones.
  *
- * Raise, then look: the reference is raised first and the state read after it, both sequentially consistent, while a
- * teardown writes the state first and reads the counters after it. So either this look sees the mark and gives back, in
- * the shard it raised, or the teardown sees the raise. A sum of the shards read after the mark is then exact when it is
- * zero: no reference is taken any more, but for those given back in the same shard, which one reading of that shard
- * sees both of or neither; every other drop that the sum contains follows a take that it contains too.
+ * Raise, then look: `taken` is raised first and the state read after it, both sequentially consistent, while a teardown
+ * writes the state first and reads the counters after it. So either this look sees the mark and gives back, or the
+ * teardown sees the raise.
+ *
+ * The teardown reads what was given back first, in all shards, and what was taken after that. Between the two, no less
+ * had been given than it read, and no more taken: the difference is at least what was out at that moment. So zero says
+ * that nothing was out, and nothing comes out again, as new references are refused and the others are made from one that
+ * is held.
  */
-int map_enter(struct map *map, uint32_t shard, int64_t n);
+int map_enter(struct map *map, uint32_t shard, uint64_t n);
+
+/* Takes another reference for somebody who holds one: whatever the map's state. */
+void map_enter_held(struct map *map, uint32_t shard);
 
 /* Gives @n references back. The last touch: the map may be gone on return. */
-void map_exit(struct map *map, uint32_t shard, int64_t n);
+void map_exit(struct map *map, uint32_t shard, uint64_t n);
 
 /* Creates a map over a file, or over none; as devmap_memremap_pages() else. */
 int map_create(const devmap_pagemap_config *config, const struct map_file *file, devmap_pagemap **pgmap);

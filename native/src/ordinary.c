@@ -104,6 +104,7 @@ int devmap_alloc_pages(uint32_t order, devmap_page **page)
 	head->zone_device_data = 0;
 	if (!head_arm(head)) {
 		os_unmap(head->address, bytes);
+		head->address = NULL;
 		return devmap_alloc_pages(order, page);
 	}
 	stat_gauge_raise(STAT_GAUGE_ordinary_pages);

@@ -185,38 +185,52 @@ void os_file_unlock(int file)
 	fcntl(file, F_OFD_SETLK, &lock);
 }
 
-/* Whether the file can be mapped with MAP_SYNC, which is refused wherever the page cache stands before the medium. */
-static bool is_dax(int file, int access)
+/* Whether the file can be mapped so at all. */
+static int probe(int file, int access, int flags)
 {
 	size_t length = os_page_size();
-	void *probe = mmap(NULL, length, access, MAP_SHARED_VALIDATE | MAP_SYNC, file, 0);
+	void *memory = mmap(NULL, length, access, flags, file, 0);
 
-	if (probe == MAP_FAILED)
-		return false;
-	munmap(probe, length);
-	return true;
+	if (memory == MAP_FAILED)
+		return -errno;
+	munmap(memory, length);
+	return 0;
+}
+
+/* Maps the file at aligned addresses. */
+static void *map_aligned(int file, uint64_t length, uint64_t alignment, int access, int flags)
+{
+	void *memory;
+	int result = os_reserve(length, alignment, OS_NO_ACCESS, &memory);
+
+	if (result != 0) {
+		errno = -result;
+		return MAP_FAILED;
+	}
+	/*
+	 * MAP_FIXED unmaps the reservation before the file system has a say. Should it refuse, after it did not refuse the
+	 * probe, the addresses may be another thread's by now, and are not unmapped.
+	 */
+	return mmap(memory, length, access, flags | MAP_FIXED, file, 0);
 }
 
 int os_file_map(int file, uint64_t length, uint64_t alignment, bool write, void **address, bool *dax)
 {
 	int access = protection(write ? OS_READ_WRITE : OS_READ);
-	bool sync = is_dax(file, access);
-	int flags = sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+	int flags = MAP_SHARED_VALIDATE | MAP_SYNC;
 	void *memory;
-	int result;
+	/* MAP_SYNC is refused wherever the page cache stands between the CPU and the medium. */
+	bool sync = probe(file, access, flags) == 0;
+	int result = 0;
 
-	if (alignment <= os_page_size()) {
-		memory = mmap(NULL, length, access, flags, file, 0);
-	} else {
-		result = os_reserve(length, alignment, OS_NO_ACCESS, &memory);
-		if (result != 0)
-			return result;
-		/*
-		 * MAP_FIXED unmaps the reservation before the file system has a say. Should it refuse, the addresses
-		 * may be another thread's by now, and are not unmapped; that it refuses is unlikely after the probe.
-		 */
-		memory = mmap(memory, length, access, flags | MAP_FIXED, file, 0);
+	if (!sync) {
+		flags = MAP_SHARED;
+		result = probe(file, access, flags);
 	}
+	if (result != 0)
+		return result;
+	memory = alignment <= os_page_size() ? mmap(NULL, length, access, flags, file, 0)
+					     : map_aligned(file, length, alignment, access, flags);
 	if (memory == MAP_FAILED)
 		return -errno;
 	*address = memory;

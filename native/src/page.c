@@ -178,7 +178,7 @@ int devmap_pagemap_get_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_
 	if (!map_contains(map, first_page, nr_pages))
 		return -ERANGE;
 	/* One reference a page up front, each of which becomes a page's if the page has to be activated. */
-	result = map_enter(map, shard, (int64_t)nr_pages);
+	result = map_enter(map, shard, nr_pages);
 	if (result != 0)
 		return count_refusal(result);
 	first = &pgmap->pages[first_page];
@@ -189,7 +189,7 @@ int devmap_pagemap_get_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_
 		activated += (uint64_t)result;
 	}
 	if (nr_pages != activated)
-		map_exit(map, shard, (int64_t)(nr_pages - activated));
+		map_exit(map, shard, nr_pages - activated);
 	if (taken < nr_pages) {
 		devmap_put_pages(first, taken);
 		return count_refusal(result);
@@ -221,11 +221,11 @@ static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 	uint32_t shard = this_shard();
 
 	/*
-	 * Inside the page's callback its edge holds the map and `busy` until it ends, in this thread's shard and after
-	 * this: both pass on to the new activation, and no teardown or break can slip in between. So this cannot fail.
+	 * Inside the page's callback its edge holds the map and `busy` until it ends, which is after this: no teardown or
+	 * break can slip in between. So this cannot fail.
 	 */
 	if (in_callback_of(page)) {
-		atomic_fetch_add(&map->shards[shard].refs, 1);
+		map_enter_held(map, shard);
 		if (map->claimable)
 			atomic_fetch_add(&page->busy, 1);
 		stat_add(STAT_activations, 1);

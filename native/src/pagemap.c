@@ -8,7 +8,7 @@
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map *free_maps;
 
-/* A map's memory: a freed one's, else new. Its shards keep what they hold, which sums up to zero. */
+/* A map's memory: a freed one's, else new. Its shards keep their counts, of which as many are given as taken. */
 static struct map *map_alloc(void)
 {
 	struct map *map;
@@ -38,29 +38,36 @@ static void map_recycle(struct map *map)
 
 /* ---- references on a map ---------------------------------------------------------------------------------------- */
 
-int map_enter(struct map *map, uint32_t shard, int64_t n)
+int map_enter(struct map *map, uint32_t shard, uint64_t n)
 {
-	atomic_fetch_add(&map->shards[shard].refs, n);
+	atomic_fetch_add(&map->shards[shard].taken, n);
 	if (devmap_likely(atomic_load(&map->state) == MAP_LIVE))
 		return 0;
 	map_exit(map, shard, n);
 	return -ENODEV;
 }
 
-void map_exit(struct map *map, uint32_t shard, int64_t n)
+void map_enter_held(struct map *map, uint32_t shard)
 {
-	atomic_fetch_sub(&map->shards[shard].refs, n);
+	atomic_fetch_add(&map->shards[shard].taken, 1);
+}
+
+void map_exit(struct map *map, uint32_t shard, uint64_t n)
+{
+	atomic_fetch_add(&map->shards[shard].given, n);
 	wake_waiters(map);
 }
 
-/* Exact when it is zero and the map takes no new users; see map_enter(). */
+/* References that are out, or a few more; exact when it is zero and the map takes no new users. See map_enter(). */
 static int64_t map_refs(struct map *map)
 {
-	int64_t sum = 0;
+	uint64_t given = 0, taken = 0;
 
 	for (size_t i = 0; i < NR_SHARDS; i++)
-		sum += atomic_load(&map->shards[i].refs);
-	return sum;
+		given += atomic_load(&map->shards[i].given);
+	for (size_t i = 0; i < NR_SHARDS; i++)
+		taken += atomic_load(&map->shards[i].taken);
+	return (int64_t)(taken - given);
 }
 
 static bool covers(const struct map *map, uintptr_t address)
@@ -493,7 +500,7 @@ static bool is_unused(void *context)
 
 	int64_t refs = map_refs(map);
 
-	/* The sum is never below the references that are out, so below zero some were put that nobody held. */
+	/* Never below the references that are out, so below zero some were put that nobody held. */
 	if (refs < 0 && !map->underflown) {
 		map->underflown = true;
 		fault_report(DEVMAP_FAULT_UNDERFLOW, NULL, 0,

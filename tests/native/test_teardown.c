@@ -225,6 +225,63 @@ static void a_driver_may_keep_its_page_in_the_callback_even_during_a_teardown(vo
 		keep_during_a_teardown(managed_types[i]);
 }
 
+/* A callback that takes its page again, and hands it on to another thread before it returns. */
+struct relay {
+	devmap_pagemap *map;
+	devmap_page *page;
+	_Atomic(devmap_page *) handed_on;
+	_Atomic(bool) is_running;
+	_Atomic(uint32_t) calls;
+};
+
+static void hand_on(devmap_page *page, void *data)
+{
+	struct relay *relay = data;
+
+	if (atomic_fetch_add(&relay->calls, 1) != 0)
+		return;
+	atomic_store(&relay->is_running, true);
+	devmap_get_page(page);
+	atomic_store(&relay->handed_on, page);
+	while (atomic_load(&relay->calls) < 2)
+		(void)sched_yield();
+	atomic_store(&relay->is_running, false);
+}
+
+static void put_or_take_over_or_tear_down(void *shared, uint32_t index, struct rng *rng)
+{
+	struct relay *relay = shared;
+
+	perturb(rng);
+	if (index == 0) {
+		devmap_put_page(relay->page);
+	} else if (index == 1) {
+		while (!atomic_load(&relay->handed_on))
+			(void)sched_yield();
+		devmap_put_page(atomic_load(&relay->handed_on));
+	} else {
+		check(devmap_memunmap_pages(relay->map, DEVMAP_WAIT_FOREVER, NULL, NULL) == 0);
+		check(!atomic_load(&relay->is_running));
+	}
+}
+
+static void teardown_waits_for_a_callback_whose_page_went_idle_again_meanwhile(void **state)
+{
+	static const devmap_pagemap_ops ops = {.page_free = hand_on};
+	uint32_t round;
+
+	(void)state;
+	for (round = 0; round < scaled(2000); round++) {
+		struct relay relay = {.calls = 0};
+
+		relay.map = create_map_of_type(managed_types[round % nr_managed_types], 1, &ops, &relay);
+		relay.page = take_page(relay.map, 0);
+		run_threads(3, put_or_take_over_or_tear_down, &relay);
+		assert_int_equal(relay.calls, 2);
+		assert_ok(devmap_pagemap_free(relay.map));
+	}
+}
+
 #endif
 
 static void giving_a_reference_back_that_nobody_holds_is_a_fault(void **state)
@@ -919,6 +976,7 @@ int main(void)
 		contract(the_driver_is_called_during_a_teardown),
 #ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
 		contract(a_driver_may_keep_its_page_in_the_callback_even_during_a_teardown),
+		contract(teardown_waits_for_a_callback_whose_page_went_idle_again_meanwhile),
 #endif
 		contract(giving_a_reference_back_that_nobody_holds_is_a_fault),
 		contract(taking_an_idle_page_of_a_dying_map_as_its_driver_is_a_fault),
