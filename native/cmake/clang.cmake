@@ -7,5 +7,6 @@ if(NOT CMAKE_C_COMPILER)
 	endif()
 	mark_as_advanced(DEVMAP_CLANG)
 	set(CMAKE_C_COMPILER "${DEVMAP_CLANG}")
-	string(REGEX REPLACE "clang(-[0-9]+)?$" "clang++\\1" CMAKE_CXX_COMPILER "${DEVMAP_CLANG}")
+	# An empty alternative: a group that matched nothing is an error to older CMakes.
+	string(REGEX REPLACE "clang(|-[0-9]+)$" "clang++\\1" CMAKE_CXX_COMPILER "${DEVMAP_CLANG}")
 endif()
