@@ -125,12 +125,15 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// <exception cref="ObjectDisposedException">This lease is disposed.</exception>
     public PageLease Share()
     {
+        // Made first: what fails for want of memory fails with no reference taken.
+        var share = new PageLease(Map, _pages, _pageCount, _address, _length, IsWritable);
+
         // A pin keeps the references that the new ones are taken from, should another thread dispose this lease now.
         AddPin();
         for (int i = 0; i < _pageCount; i++)
             PageInlines.GetPage(&_pages[i]);
         RemovePin();
-        return new PageLease(Map, _pages, _pageCount, _address, _length, IsWritable);
+        return share;
     }
 
     /// <summary>Gives the references back. Again it does nothing.</summary>
@@ -221,6 +224,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
 
     private void ThrowIfReadOnly()
     {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         if (!IsWritable && Map.IsReadOnly)
             throw new InvalidOperationException($"The file of {Map} is open for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
     }

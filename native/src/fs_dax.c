@@ -44,9 +44,7 @@ static int claim_begin_locked(struct map *map, void *owner, const devmap_pagemap
 		gate_end_hold();
 		return result;
 	}
-	/*
-	 * The callback and its data as one pointer, then the type: whoever sees the type (acquire) sees the callback.
-	 */
+	/* The callback and its data as one pointer, then the type: whoever sees the type (acquire) sees the callback. */
 	map->driver_storage = (struct driver){.ops = ops ? *ops : (devmap_pagemap_ops){0}, .data = owner};
 	atomic_store(&map->driver, &map->driver_storage);
 	atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_FS_DAX);

@@ -113,7 +113,7 @@ struct map_shard {
 
 /*
  * A pagemap as the library has it. The memory is type-stable: a freed one is used for another map, but never returned,
- * so that a look-up that lost a race still raises and lowers a real counter (see map_enter()).
+ * so that a look-up that lost a race still raises real counters (see map_enter()).
  */
 struct map {
 	devmap_pagemap public;
@@ -213,8 +213,10 @@ static inline bool map_contains(const struct map *map, uint64_t first, uint64_t 
 
 /* ---- pages (page.c) --------------------------------------------------------------------------------------------- */
 
-/* Takes a reference on a device page, consuming one of the caller's map references if that activates it: 1, or 0 when it
- * was active already, or -EAGAIN, -EOVERFLOW. */
+/*
+ * Takes a reference on a device page, consuming one of the caller's map references if that activates it: 1, or 0 when it
+ * was active already, or -EAGAIN, -EOVERFLOW.
+ */
 int page_take(struct map *map, devmap_page *page);
 
 /* In devmap_page.flags: a page of ordinary.c. What has neither this nor a pgmap is no page to take. */

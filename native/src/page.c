@@ -15,7 +15,7 @@ extern inline bool devmap_is_device_private_page(const devmap_page *page);
 extern inline bool devmap_is_device_public_page(const devmap_page *page);
 
 _Static_assert(sizeof(devmap_page) == CACHE_LINE, "a page is a cache line");
-_Static_assert(offsetof(devmap_pagemap, type) == 0, "language layers read the type");
+_Static_assert(offsetof(devmap_page, refcount) == 0, "language layers take a page's address for its count's");
 
 /* ---- counts that left their range ------------------------------------------------------------------------------- */
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Globalization;
 using Devmap.Interop;
 using Xunit;
 
@@ -226,4 +227,46 @@ public sealed class DiagnosticsTests : IDisposable
 
     private static DevicePageMap CreateMap(PageDriver driver, int pages = 8) =>
         DevicePageMap.Create(new() { Type = MemoryType.DevicePublic, PageCount = pages, Driver = driver, DisposeTimeout = TimeSpan.Zero });
+
+    [Fact]
+    public void A_fault_that_nobody_listens_to_is_printed_the_first_of_its_kind()
+    {
+        string errors = ChildProcess.Run(static _ =>
+        {
+            using var map = DevicePageMap.Create(new()
+            {
+                Type = MemoryType.DevicePublic,
+                PageCount = 2,
+                Driver = new CallingDriver(static page => throw new InvalidOperationException($"page {page.Index} is odd")),
+            });
+            map.Lease(1).Dispose();
+            map.Lease(0).Dispose();
+            Assert.Equal(2, DevmapDiagnostics.ReadStatistics().DriverFaults);
+        });
+
+        Assert.Contains("devmap: Driver: page 1, count 1: The driver threw System.InvalidOperationException: page 1 is odd", errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("page 0 is odd", errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("2")]
+    public void An_exception_too_large_to_repeat_is_a_fault_and_escapes_no_callback(string pages) => ChildProcess.Run(
+        static pages =>
+        {
+            int count = 0;
+            string message = new('x', 30_000_000);
+            DevmapDiagnostics.Fault += (_, fault) => count += fault.Exception!.Message.Length == 30_000_000 ? 1 : 0;
+            using var map = DevicePageMap.Create(new()
+            {
+                Type = MemoryType.DevicePublic,
+                PageCount = 2,
+                Driver = new CallingDriver(_ => throw new InvalidOperationException(message)),
+            });
+            int leased = int.Parse(pages, CultureInfo.InvariantCulture);
+            map.Lease(0, leased).Dispose();
+            Assert.Equal(leased, count);
+        },
+        pages,
+        ("DOTNET_GCHeapHardLimit", "0xA000000"));
 }
