@@ -103,15 +103,19 @@ static int release_begin_locked(struct map *map, const void *owner)
 
 /*
  * Whether the callbacks that found the driver have returned. Each is counted in one shard from before it looked for the
- * driver until after it returned, so a shard once seen at zero holds none of them any more.
+ * driver until after it returned, so a shard once seen with none holds none of them any more. What returned is read
+ * first: what is then found begun and not returned had not returned at that moment, or begins and finds no driver.
  */
 static bool callbacks_have_returned(void *context)
 {
 	struct map *map = context;
 
-	for (size_t i = 0; i < NR_SHARDS; i++)
-		if (atomic_load(&map->shards[i].callbacks) != 0)
+	for (size_t i = 0; i < NR_SHARDS; i++) {
+		uint64_t returned = atomic_load(&map->shards[i].callbacks_returned);
+
+		if (atomic_load(&map->shards[i].callbacks_begun) != returned)
 			return false;
+	}
 	return true;
 }
 
@@ -129,6 +133,8 @@ int devmap_fs_dax_release(devmap_pagemap *pgmap, const void *owner)
 	pthread_mutex_unlock(&map->lock);
 	if (result != 0)
 		return result;
+	/* The heavy half of claim_enter()'s check: between taking the driver away and the counters. */
+	fence_heavy();
 	wait_until(map, callbacks_have_returned, map, DEVMAP_WAIT_FOREVER, NULL);
 	pthread_mutex_lock(&map->lock);
 	claim_end_locked(map);

@@ -23,26 +23,96 @@
 /* The count of a saturated page: as far from idle as from the wrap, so that puts and gets on their way miss both. */
 #define REFCOUNT_SATURATED (INT32_MIN / 2)
 
-/* ---- shards ---------------------------------------------------------------------------------------------------- */
+/* ---- shards (shard.c) ------------------------------------------------------------------------------------------- */
 
-/* Counters that every thread raises are split by thread, a cache line a shard, so that cores don't meet. */
-#define NR_SHARDS 16
+/*
+ * Counters that every thread raises are split by thread, a cache line a shard, so that cores don't meet. An owned shard
+ * has one thread at a time that writes to it, which therefore needs no locked instruction: shards of a map and of the
+ * counters together are what a per-CPU reference count is in the kernel (percpu_ref).
+ *
+ * Raising a counter and then looking at something (a state, a driver, whether anybody waits), against another thread that
+ * writes that and then reads the counters, needs a full barrier between the two on both sides. The threads that count do
+ * so millions of times for once that somebody tears down, releases or waits. So theirs is fence_light(), which only keeps
+ * the compiler from reordering, and the other side's is fence_heavy(), which makes every running thread of the process
+ * execute a full barrier (membarrier(2)); what was raised before that is visible after it, and what is looked at after
+ * it finds what was written before it. P1202R5 (asymmetric fences) has the proof. Where the system has no membarrier,
+ * no shard is owned, the common ones are raised by a read-modify-write that is the barrier, and the heavy fence is an
+ * ordinary one.
+ */
+#define NR_OWNED_SHARDS 32
+#define NR_COMMON_SHARDS 16
+#define NR_SHARDS (NR_OWNED_SHARDS + NR_COMMON_SHARDS)
 
-/* This thread's shard, below NR_SHARDS. */
-uint32_t this_shard(void);
+extern _Thread_local uint32_t this_shard_plus_one __attribute__((tls_model("initial-exec"), visibility("hidden")));
+uint32_t this_shard_slow(void);
+
+/* This thread's shard, below NR_SHARDS. The same from call to call, but for a thread that ends. */
+static inline uint32_t this_shard(void)
+{
+	return devmap_likely(this_shard_plus_one != 0) ? this_shard_plus_one - 1 : this_shard_slow();
+}
+
+/* Adds to a counter of this thread's shard: not from a signal handler. Release: whoever reads it sees what came before. */
+static inline void shard_add(_Atomic(uint64_t) *counter, uint32_t shard, uint64_t n)
+{
+	if (devmap_likely(shard < NR_OWNED_SHARDS))
+		atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+				      memory_order_release);
+	else
+		atomic_fetch_add(counter, n);
+}
+
+static inline void fence_light(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void fence_heavy(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	os_membarrier();
+}
 
 /* ---- waiting (wait.c) ------------------------------------------------------------------------------------------- */
 
 /*
  * Waits until done(context) holds, which some other thread makes true and then tells by wake_waiters(key): 0,
- * -ETIMEDOUT, or -ECANCELED. @key is an address that is only compared. @done and the change it waits for access the
- * condition with sequential consistency.
+ * -ETIMEDOUT, or -ECANCELED. @key is an address that is only compared. Before anything hangs on what @done says, the
+ * caller has put a fence_heavy() between what it wrote and this call, if the two are to be ordered.
  */
 int wait_until(const void *key, bool (*done)(void *context), void *context, int64_t timeout_ns,
 	       const devmap_cancel *cancel);
 
-/* Touches nothing of @key, which may be gone: after the change that lets a waiter go on, the memory may be. */
-void wake_waiters(const void *key);
+struct wait_queue {
+	_Alignas(CACHE_LINE) _Atomic(uint32_t) waiters;
+	_Atomic(uint32_t) sequence;
+};
+
+/* As a power of two. */
+#define NR_WAIT_QUEUES_SHIFT 6
+
+extern struct wait_queue wait_queues[1 << NR_WAIT_QUEUES_SHIFT] __attribute__((visibility("hidden")));
+
+static inline struct wait_queue *wait_queue_of(const void *key)
+{
+	/* Fibonacci hashing: the top bits of the product mix all bits of the address. */
+	return &wait_queues[((uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - NR_WAIT_QUEUES_SHIFT)];
+}
+
+void wait_queue_wake(struct wait_queue *queue);
+
+/*
+ * After the change that a waiter waits for. Touches nothing of @key, which may be gone: after the change that lets a
+ * waiter go on, the memory may be.
+ */
+static inline void wake_waiters(const void *key)
+{
+	struct wait_queue *queue = wait_queue_of(key);
+
+	fence_light();
+	if (devmap_unlikely(atomic_load(&queue->waiters) != 0))
+		wait_queue_wake(queue);
+}
 
 /* ---- counters (stats.c) ----------------------------------------------------------------------------------------- */
 
@@ -53,7 +123,25 @@ enum stat_counter { DEVMAP_STATS_COUNTERS(STAT_NAME) NR_STAT_COUNTERS };
 enum stat_gauge { DEVMAP_STATS_GAUGES(STAT_NAME) NR_STAT_GAUGES };
 #undef STAT_NAME
 
-void stat_add(enum stat_counter counter, uint64_t n);
+/* Counters are summed over the shards when read. */
+struct stat_shard {
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) counters[NR_STAT_COUNTERS];
+};
+
+/* STAT_idle_edges has those without a callback only, so that an edge raises one counter. */
+extern struct stat_shard stat_shards[NR_SHARDS] __attribute__((visibility("hidden")));
+
+/* @shard: this_shard(). */
+static inline void stat_add_in(uint32_t shard, enum stat_counter counter, uint64_t n)
+{
+	shard_add(&stat_shards[shard].counters[counter], shard, n);
+}
+
+static inline void stat_add(enum stat_counter counter, uint64_t n)
+{
+	stat_add_in(this_shard(), counter, n);
+}
+
 void stat_gauge_raise(enum stat_gauge gauge);
 void stat_gauge_lower(enum stat_gauge gauge);
 
@@ -107,8 +195,9 @@ struct map_shard {
 	/* References on the map, taken and given back, in whatever shards; see map_enter(). They only rise. */
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) taken;
 	_Atomic(uint64_t) given;
-	/* Callbacks that run now under a claim. */
-	_Atomic(int64_t) callbacks;
+	/* Callbacks under a claim, begun and returned: their difference is 0 or more in each shard. */
+	_Atomic(uint64_t) callbacks_begun;
+	_Atomic(uint64_t) callbacks_returned;
 };
 
 /*
@@ -157,25 +246,40 @@ static inline struct map *map_of(devmap_pagemap *pgmap)
 	return (struct map *)pgmap;
 }
 
+/* Gives @n references back. The last touch: the map may be gone on return. */
+static inline void map_exit(struct map *map, uint32_t shard, uint64_t n)
+{
+	shard_add(&map->shards[shard].given, shard, n);
+	wake_waiters(map);
+}
+
 /*
  * Takes @n references on the map, counted in @shard: 0, or -ENODEV when it takes no new ones.
  *
- * Raise, then look: `taken` is raised first and the state read after it, both sequentially consistent, while a teardown
- * writes the state first and reads the counters after it. So either this look sees the mark and gives back, or the
- * teardown sees the raise.
+ * Raise, then look: `taken` is raised first and the state read after it, with a light fence between, while a teardown
+ * writes the state first and reads the counters after it, with a heavy one between. So either this look sees the mark and
+ * gives back, or the teardown sees the raise.
  *
  * The teardown reads what was given back first, in all shards, and what was taken after that. Between the two, no less
  * had been given than it read, and no more taken: the difference is at least what was out at that moment. So zero says
  * that nothing was out, and nothing comes out again, as new references are refused and the others are made from one that
  * is held.
  */
-int map_enter(struct map *map, uint32_t shard, uint64_t n);
+static inline int map_enter(struct map *map, uint32_t shard, uint64_t n)
+{
+	shard_add(&map->shards[shard].taken, shard, n);
+	fence_light();
+	if (devmap_likely(atomic_load(&map->state) == MAP_LIVE))
+		return 0;
+	map_exit(map, shard, n);
+	return -ENODEV;
+}
 
 /* Takes another reference for somebody who holds one: whatever the map's state. */
-void map_enter_held(struct map *map, uint32_t shard);
-
-/* Gives @n references back. The last touch: the map may be gone on return. */
-void map_exit(struct map *map, uint32_t shard, uint64_t n);
+static inline void map_enter_held(struct map *map, uint32_t shard)
+{
+	shard_add(&map->shards[shard].taken, shard, 1);
+}
 
 /* Creates a map over a file, or over none; as devmap_memremap_pages() else. */
 int map_create(const devmap_pagemap_config *config, const struct map_file *file, devmap_pagemap **pgmap);
@@ -186,8 +290,18 @@ int map_free(struct map *map);
 /* Whether a driver's callback of this map runs on this thread. */
 bool map_in_callback(const struct map *map);
 
+/* Notes the first use of page @index. */
+void map_touch(struct map *map, devmap_page *page, uint64_t index);
+
 /* Page @index of a live map, with its pgmap filled in. */
-devmap_page *map_page(struct map *map, uint64_t index);
+static inline devmap_page *map_page(struct map *map, uint64_t index)
+{
+	devmap_page *page = &map->public.pages[index];
+
+	if (devmap_unlikely(!atomic_load_explicit(&page->pgmap, memory_order_acquire)))
+		map_touch(map, page, index);
+	return page;
+}
 
 /* The first page in [first, end) whose metadata may have been used, or @end: skips what was never touched. */
 uint64_t map_next_touched(struct map *map, uint64_t first, uint64_t end);
@@ -212,12 +326,6 @@ static inline bool map_contains(const struct map *map, uint64_t first, uint64_t 
 }
 
 /* ---- pages (page.c) --------------------------------------------------------------------------------------------- */
-
-/*
- * Takes a reference on a device page, consuming one of the caller's map references if that activates it: 1, or 0 when it
- * was active already, or -EAGAIN, -EOVERFLOW.
- */
-int page_take(struct map *map, devmap_page *page);
 
 /* In devmap_page.flags: a page of ordinary.c. What has neither this nor a pgmap is no page to take. */
 #define PAGE_ORDINARY 2u

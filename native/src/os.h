@@ -27,6 +27,13 @@ void os_unmap(void *address, uint64_t length);
 /* Gives the memory of a reservation back and keeps the addresses, which read as zeros. */
 void os_discard(void *address, uint64_t length);
 
+/*
+ * Has every thread of the process that runs now execute a full barrier before this returns; threads that don't run have.
+ * Works once os_membarrier_register() has returned 0, which it does not on every system; else does nothing.
+ */
+void os_membarrier(void);
+int os_membarrier_register(void);
+
 /* Nanoseconds of a clock that only goes forward. */
 int64_t os_now(void);
 

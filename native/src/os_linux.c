@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -66,6 +67,17 @@ void os_unmap(void *address, uint64_t length)
 void os_discard(void *address, uint64_t length)
 {
 	madvise(address, length, MADV_DONTNEED);
+}
+
+int os_membarrier_register(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 ? 0 : -errno;
+}
+
+void os_membarrier(void)
+{
+	/* It fails only where it is not there or not registered, and then nobody relies on it. */
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 int64_t os_now(void)

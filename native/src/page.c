@@ -74,47 +74,72 @@ static void busy_exit(devmap_page *page)
 	atomic_fetch_sub(&page->busy, 1);
 }
 
-/* Opens the page to the caller, or tells that its layout is being broken. */
-static bool busy_enter(struct map *map, devmap_page *page)
+static bool layout_may_be_broken(struct map *map, const devmap_page *page)
 {
+	return devmap_unlikely(atomic_load(&map->nr_breaks) != 0) && layout_is_broken(map, map_index(map, page));
+}
+
+/*
+ * `refcount` and `busy` of a page as one word, so that an activation raises both in one operation. Accesses of the two
+ * sizes mix: each is atomic by itself on the processors this runs on, and all that is asked of them together is that a
+ * compare and exchange of the whole fails when a part has changed.
+ */
+typedef uint64_t __attribute__((may_alias)) refcount_and_busy;
+
+_Static_assert(offsetof(devmap_page, busy) == offsetof(devmap_page, refcount) + sizeof(int32_t) &&
+		       __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "refcount is the low half of the word, busy the high one");
+
+#define BUSY_ONE (UINT64_C(1) << 32)
+
+static __attribute__((noinline)) int take_claimable(struct map *map, devmap_page *page, uint32_t shard)
+{
+	refcount_and_busy *word = (refcount_and_busy *)page;
+	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+	int32_t refs;
+
+	/* A first look at the mark keeps newcomers from raising `busy` under a break, which waits for it to fall. */
+	if (devmap_unlikely(layout_may_be_broken(map, page)))
+		return -EAGAIN;
+	do {
+		refs = (int32_t)(uint32_t)old;
+		if (devmap_unlikely(refs < 0 || refs == INT32_MAX))
+			return overflow(page, refs);
+	} while (!__atomic_compare_exchange_n(word, &old, old + 1 + (refs == 0 ? BUSY_ONE : 0), true, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+	/*
+	 * A page in use: whoever activated it keeps `busy` raised until its idle edge, which cannot come while the
+	 * reference taken here lasts. So a break waits for it without a second look.
+	 */
+	if (refs > 0)
+		return 0;
 	/*
 	 * The taker's half of the crossed check: raise `busy`, then read the mark, while a break sets the mark and then
 	 * reads `busy`, all four sequentially consistent. One of the two sees the other.
 	 */
-	atomic_fetch_add(&page->busy, 1);
-	if (devmap_likely(atomic_load(&map->nr_breaks) == 0) || !layout_is_broken(map, map_index(map, page)))
-		return true;
-	busy_exit(page);
-	return false;
+	if (devmap_likely(!layout_may_be_broken(map, page)))
+		return 1;
+	/* Others may have taken it since, so this goes the way of every reference; the last one out has the edge. */
+	stat_add_in(shard, STAT_activations, 1);
+	map_enter_held(map, shard);
+	devmap_put_page(page);
+	return -EAGAIN;
 }
 
-int page_take(struct map *map, devmap_page *page)
+/*
+ * Takes a reference on a device page, consuming one of the caller's map references if that activates it: 1, or 0 when it
+ * was active already, or -EAGAIN, -EOVERFLOW.
+ */
+static inline int page_take(struct map *map, devmap_page *page, uint32_t shard)
 {
-	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+	int32_t refs;
 
-	/*
-	 * The first look at the mark keeps newcomers from raising `busy` under a break, which waits for it to fall.
-	 * A page in use: whoever activated it keeps `busy` raised until its idle edge, which cannot come while the
-	 * reference taken here lasts. So a break waits for it without a second look.
-	 * Acquire, with the release of the activation below: what a layout break did before is visible through either.
-	 */
-	if (map->claimable && atomic_load(&map->nr_breaks) != 0 && layout_is_broken(map, map_index(map, page)))
-		return -EAGAIN;
-	while (refs > 0 && refs < INT32_MAX) {
-		if (atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
-							  memory_order_relaxed))
-			return 0;
-	}
-
-	if (map->claimable && !busy_enter(map, page))
-		return -EAGAIN;
-	refs = atomic_fetch_add_explicit(&page->refcount, 1, memory_order_acq_rel);
-	if (devmap_likely(refs == 0)) {
-		stat_add(STAT_activations, 1);
-		return 1;
-	}
 	if (map->claimable)
-		busy_exit(page);
+		return take_claimable(map, page, shard);
+	/* Acquire, with the release of the last drop: what was done to the page before is visible. */
+	refs = atomic_fetch_add_explicit(&page->refcount, 1, memory_order_acq_rel);
+	if (devmap_likely(refs == 0))
+		return 1;
 	return devmap_likely(refs > 0 && refs < INT32_MAX) ? 0 : overflow(page, refs);
 }
 
@@ -156,38 +181,63 @@ int devmap_try_get_page(devmap_page *page)
 	taken = map_enter(map, shard, 1);
 	if (taken != 0)
 		return count_refusal(taken);
-	taken = page_take(map, page);
-	if (taken == 1)
+	taken = page_take(map, page, shard);
+	if (taken == 1) {
+		stat_add_in(shard, STAT_activations, 1);
 		return 0;
+	}
 	map_exit(map, shard, 1);
 	return count_refusal(taken);
 }
 
-int devmap_pagemap_get_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_t nr_pages, devmap_page **page)
+/* devmap_pagemap_get_pages() of one page, which is by far the most usual. */
+static int get_one(struct map *map, uint64_t index, devmap_page **page)
 {
-	struct map *map = map_of(pgmap);
+	uint32_t shard = this_shard();
+	int result = map_enter(map, shard, 1);
+
+	if (devmap_unlikely(result != 0))
+		return count_refusal(result);
+	if (devmap_unlikely(!map_contains(map, index, 1))) {
+		map_exit(map, shard, 1);
+		return -ERANGE;
+	}
+	result = page_take(map, map_page(map, index), shard);
+	if (devmap_unlikely(result < 0)) {
+		map_exit(map, shard, 1);
+		return count_refusal(result);
+	}
+	*page = &map->public.pages[index];
+	if (devmap_likely(result == 1))
+		stat_add_in(shard, STAT_activations, 1);
+	else
+		map_exit(map, shard, 1);
+	return 0;
+}
+
+static int get_several(struct map *map, uint64_t first_page, uint64_t nr_pages, devmap_page **page)
+{
 	uint32_t shard = this_shard();
 	uint64_t taken = 0, activated = 0;
 	devmap_page *first;
 	int result;
 
-	if (!map || !page || nr_pages == 0)
-		return -EINVAL;
-	if (atomic_load(&map->state) != MAP_LIVE)
-		return count_refusal(-ENODEV);
-	if (!map_contains(map, first_page, nr_pages))
-		return -ERANGE;
 	/* One reference a page up front, each of which becomes a page's if the page has to be activated. */
 	result = map_enter(map, shard, nr_pages);
 	if (result != 0)
 		return count_refusal(result);
-	first = &pgmap->pages[first_page];
+	if (!map_contains(map, first_page, nr_pages)) {
+		map_exit(map, shard, nr_pages);
+		return -ERANGE;
+	}
+	first = &map->public.pages[first_page];
 	for (; taken < nr_pages; taken++) {
-		result = page_take(map, map_page(map, first_page + taken));
+		result = page_take(map, map_page(map, first_page + taken), shard);
 		if (result < 0)
 			break;
 		activated += (uint64_t)result;
 	}
+	stat_add_in(shard, STAT_activations, activated);
 	if (nr_pages != activated)
 		map_exit(map, shard, nr_pages - activated);
 	if (taken < nr_pages) {
@@ -196,6 +246,15 @@ int devmap_pagemap_get_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_
 	}
 	*page = first;
 	return 0;
+}
+
+int devmap_pagemap_get_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_t nr_pages, devmap_page **page)
+{
+	if (!pgmap || !page || nr_pages == 0)
+		return -EINVAL;
+	if (devmap_likely(nr_pages == 1))
+		return get_one(map_of(pgmap), first_page, page);
+	return get_several(map_of(pgmap), first_page, nr_pages, page);
 }
 
 static bool batch_holds(const struct idle_batch *batch, const devmap_page *page)
@@ -212,6 +271,16 @@ static bool in_callback_of(const devmap_page *page)
 	for (const devmap_idle_frame *frame = innermost; frame; frame = frame->outer)
 		if (frame->page == page || (!frame->page && batch_holds(frame->data, page)))
 			return true;
+	return false;
+}
+
+/* Opens an idle page to the driver, or tells that its layout is being broken: the crossed check of take_claimable(). */
+static bool busy_enter(struct map *map, devmap_page *page)
+{
+	atomic_fetch_add(&page->busy, 1);
+	if (!layout_may_be_broken(map, page))
+		return true;
+	busy_exit(page);
 	return false;
 }
 
@@ -272,10 +341,11 @@ void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 static const struct driver *claim_enter(struct map *map, devmap_idle_frame *frame)
 {
 	/*
-	 * Raise, then look, against a release, which takes the driver away and then reads the counters: all
-	 * sequentially consistent, so either this look finds no driver or the release waits for this callback.
+	 * Raise, then look, against a release, which takes the driver away and then, after a heavy fence, reads the
+	 * counters: either this look finds no driver or the release waits for this callback.
 	 */
-	atomic_fetch_add(&map->shards[frame->shard].callbacks, 1);
+	shard_add(&map->shards[frame->shard].callbacks_begun, frame->shard, 1);
+	fence_light();
 	frame->counted = 1;
 	return atomic_load(&map->driver);
 }
@@ -304,21 +374,24 @@ static const struct driver *driver_enter(struct map *map, devmap_idle_frame *fra
 #endif
 }
 
-static const struct driver *edge_begin(struct map *map, devmap_idle_frame *frame)
+static inline const struct driver *edge_begin(struct map *map, devmap_idle_frame *frame)
 {
-	*frame = (devmap_idle_frame){.pgmap = &map->public, .outer = innermost, .shard = this_shard()};
+	frame->pgmap = &map->public;
+	frame->outer = innermost;
+	frame->shard = this_shard();
+	frame->counted = 0;
 	innermost = frame;
 	return driver_enter(map, frame);
 }
 
 /* Ends the edges of @n pages, to which the caller's map references belonged. */
-static void edge_end(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
+static inline void edge_end(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
 {
 	struct map *map = map_of(frame->pgmap);
 
 	innermost = frame->outer;
 	if (frame->counted)
-		atomic_fetch_sub(&map->shards[frame->shard].callbacks, 1);
+		shard_add(&map->shards[frame->shard].callbacks_returned, frame->shard, 1);
 	for (uint32_t i = 0; map->claimable && i < n; i++)
 		busy_exit(pages[i]);
 	/* The last touch, which wakes whoever waits for any of the three. */
@@ -333,23 +406,31 @@ static void edge_acquire(devmap_page *page)
 	(void)atomic_load_explicit(&page->refcount, memory_order_acquire);
 }
 
-bool devmap_page_idle_begin(devmap_page *page, devmap_idle_frame *frame)
+static inline bool idle_begin(devmap_page *page, devmap_idle_frame *frame)
 {
 	struct map *map = map_of(devmap_page_pagemap(page));
 	const struct driver *driver;
 
-	if (!map)
+	if (devmap_unlikely(!map))
 		return false;
 	edge_acquire(page);
-	stat_add(STAT_idle_edges, 1);
 	driver = edge_begin(map, frame);
 	frame->page = page;
 	if (driver && driver->ops.page_free) {
 		frame->page_free = driver->ops.page_free;
 		frame->data = driver->data;
-		stat_add(STAT_idle_edges_managed, 1);
+		stat_add_in(frame->shard, STAT_idle_edges_managed, 1);
+	} else {
+		frame->page_free = NULL;
+		frame->data = NULL;
+		stat_add_in(frame->shard, STAT_idle_edges, 1);
 	}
 	return true;
+}
+
+bool devmap_page_idle_begin(devmap_page *page, devmap_idle_frame *frame)
+{
+	return idle_begin(page, frame);
 }
 
 void devmap_page_idle_end(devmap_idle_frame *frame)
@@ -361,24 +442,18 @@ static void idle_edge(devmap_page *page)
 {
 	devmap_idle_frame frame;
 
-	if (!devmap_page_idle_begin(page, &frame))
+	if (!idle_begin(page, &frame))
 		return;
 	if (frame.page_free)
 		frame.page_free(page, frame.data);
-	devmap_page_idle_end(&frame);
+	edge_end(&frame, &page, 1);
 }
 
-void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
+/* A drop below what a page of a map can lose: an ordinary page's last one, or one that nobody held. */
+static __attribute__((noinline)) void put_below_idle(devmap_page *page, int32_t old, int32_t nr)
 {
 	bool ordinary = !devmap_is_zone_device_page(page);
-	int32_t nr = (int32_t)nr_refs;
 
-	if (nr_refs == 0)
-		return;
-	if (old == nr) {
-		idle_edge(page);
-		return;
-	}
 	/* Without the flag it is what a torn-down map left of a page. */
 	if (old == nr - 1 && ordinary && page_is_ordinary(page)) {
 		edge_acquire(page);
@@ -393,6 +468,16 @@ void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 				 : "a reference dropped that nobody held; the page is saturated and leaks");
 }
 
+void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
+{
+	if (nr_refs == 0)
+		return;
+	if (devmap_likely(old == (int32_t)nr_refs))
+		idle_edge(page);
+	else
+		put_below_idle(page, old, (int32_t)nr_refs);
+}
+
 /* ---- many pages ------------------------------------------------------------------------------------------------- */
 
 static void batch_flush(struct idle_batch *batch)
@@ -402,11 +487,10 @@ static void batch_flush(struct idle_batch *batch)
 
 	if (batch->n == 0)
 		return;
-	stat_add(STAT_idle_edges, batch->n);
 	driver = edge_begin(batch->map, &frame);
+	frame.page = NULL;
 	frame.data = batch;
-	if (driver && driver->ops.page_free)
-		stat_add(STAT_idle_edges_managed, batch->n);
+	stat_add_in(frame.shard, driver && driver->ops.page_free ? STAT_idle_edges_managed : STAT_idle_edges, batch->n);
 	if (driver && driver->ops.pages_free) {
 		stat_add(STAT_idle_batches, 1);
 		driver->ops.pages_free(batch->pages, batch->n, driver->data);

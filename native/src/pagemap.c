@@ -38,26 +38,6 @@ static void map_recycle(struct map *map)
 
 /* ---- references on a map ---------------------------------------------------------------------------------------- */
 
-int map_enter(struct map *map, uint32_t shard, uint64_t n)
-{
-	atomic_fetch_add(&map->shards[shard].taken, n);
-	if (devmap_likely(atomic_load(&map->state) == MAP_LIVE))
-		return 0;
-	map_exit(map, shard, n);
-	return -ENODEV;
-}
-
-void map_enter_held(struct map *map, uint32_t shard)
-{
-	atomic_fetch_add(&map->shards[shard].taken, 1);
-}
-
-void map_exit(struct map *map, uint32_t shard, uint64_t n)
-{
-	atomic_fetch_add(&map->shards[shard].given, n);
-	wake_waiters(map);
-}
-
 /* References that are out, or a few more; exact when it is zero and the map takes no new users. See map_enter(). */
 static int64_t map_refs(struct map *map)
 {
@@ -109,7 +89,7 @@ void devmap_put_pagemap(devmap_pagemap *pgmap)
 /* ---- pages of a map --------------------------------------------------------------------------------------------- */
 
 /* First use of a page: noted in the bitmap before the page is known by its map, so that no scan misses one in use. */
-static void map_touch(struct map *map, devmap_page *page, uint64_t index)
+void map_touch(struct map *map, devmap_page *page, uint64_t index)
 {
 	uint64_t chunk = index >> TOUCHED_SHIFT;
 	uint64_t bit = UINT64_C(1) << (chunk & 63);
@@ -117,15 +97,6 @@ static void map_touch(struct map *map, devmap_page *page, uint64_t index)
 	if (!(atomic_load(&map->touched[chunk >> 6]) & bit))
 		atomic_fetch_or(&map->touched[chunk >> 6], bit);
 	atomic_store_explicit(&page->pgmap, &map->public, memory_order_release);
-}
-
-devmap_page *map_page(struct map *map, uint64_t index)
-{
-	devmap_page *page = &map->public.pages[index];
-
-	if (devmap_unlikely(!atomic_load_explicit(&page->pgmap, memory_order_acquire)))
-		map_touch(map, page, index);
-	return page;
 }
 
 devmap_page *devmap_pagemap_page(devmap_pagemap *pgmap, uint64_t index)
@@ -560,6 +531,8 @@ int devmap_memunmap_pages(devmap_pagemap *pgmap, int64_t timeout_ns, const devma
 	result = teardown_begin(map);
 	if (result != 0)
 		return result;
+	/* The heavy half of map_enter()'s check: between the mark and the counters. */
+	fence_heavy();
 	result = wait_until(map, is_unused, map, timeout_ns, cancel);
 	if (result != 0)
 		return teardown_abandon(map, result, busy);

@@ -1,35 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "internal.h"
 
-/* Counters are sharded by thread and summed when read. Gauges change rarely, so that one atomic each is enough. */
-struct stat_shard {
-	_Alignas(CACHE_LINE) _Atomic(uint64_t) counters[NR_STAT_COUNTERS];
-};
-
+/* Gauges change rarely, so that one atomic each is enough. */
 struct gauge {
 	_Atomic(uint64_t) total;
 	_Atomic(uint64_t) current;
 	_Atomic(uint64_t) peak;
 };
 
-static struct stat_shard shards[NR_SHARDS];
+struct stat_shard stat_shards[NR_SHARDS];
 static struct gauge gauges[NR_STAT_GAUGES];
-
-uint32_t this_shard(void)
-{
-	static _Atomic(uint32_t) next;
-	/* Shard plus one; 0 = none yet. Threads take shards in turn. */
-	static _Thread_local uint32_t mine __attribute__((tls_model("initial-exec")));
-
-	if (devmap_unlikely(mine == 0))
-		mine = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % NR_SHARDS + 1;
-	return mine - 1;
-}
-
-void stat_add(enum stat_counter counter, uint64_t n)
-{
-	atomic_fetch_add_explicit(&shards[this_shard()].counters[counter], n, memory_order_relaxed);
-}
 
 void stat_gauge_raise(enum stat_gauge gauge)
 {
@@ -53,7 +33,7 @@ static uint64_t counter_sum(enum stat_counter counter)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < NR_SHARDS; i++)
-		sum += atomic_load_explicit(&shards[i].counters[counter], memory_order_relaxed);
+		sum += atomic_load_explicit(&stat_shards[i].counters[counter], memory_order_relaxed);
 	return sum;
 }
 
@@ -80,6 +60,8 @@ int devmap_stats_read(devmap_stats *stats, uint32_t size)
 #define READ_GAUGE(name, text) all.name = gauge_read(STAT_GAUGE_##name);
 	DEVMAP_STATS_COUNTERS(READ_COUNTER)
 	DEVMAP_STATS_GAUGES(READ_GAUGE)
+	/* Counted apart. */
+	all.idle_edges += all.idle_edges_managed;
 	memcpy(stats, &all, all.size);
 	return 0;
 }

@@ -4,36 +4,17 @@
 /*
  * Waiters and wakers meet in a table that outlives every map, so that a waker touches nothing of what it just let go.
  *
- * No wake-up is lost: a waiter raises `waiters` and then reads the condition; a waker changes the condition and then
- * reads `waiters`; all four sequentially consistent, so one of the two sees the other. A waker that sees a waiter moves
- * `sequence`, which the waiter read before the condition: the waiter either sees the new condition or does not sleep.
+ * No wake-up is lost: a waiter raises `waiters` and then reads the condition, with a heavy fence between; a waker changes
+ * the condition and then reads `waiters`, with a light one between; so one of the two sees the other. A waker that sees a
+ * waiter moves `sequence`, which the waiter read before the condition: the waiter either sees the new condition or does
+ * not sleep.
  */
-#define NR_QUEUES 64
+struct wait_queue wait_queues[1 << NR_WAIT_QUEUES_SHIFT];
 
-struct wait_queue {
-	_Alignas(CACHE_LINE) _Atomic(uint32_t) waiters;
-	_Atomic(uint32_t) sequence;
-};
-
-static struct wait_queue queues[NR_QUEUES];
-
-static struct wait_queue *queue_of(const void *key)
+void wait_queue_wake(struct wait_queue *queue)
 {
-	/* Fibonacci hashing: the top bits of the product mix all bits of the address. */
-	return &queues[((uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15)) >> 58];
-}
-
-static void queue_wake(struct wait_queue *queue)
-{
-	if (atomic_load(&queue->waiters) == 0)
-		return;
 	atomic_fetch_add(&queue->sequence, 1);
 	os_wake_all(&queue->sequence);
-}
-
-void wake_waiters(const void *key)
-{
-	queue_wake(queue_of(key));
 }
 
 static int64_t deadline_of(int64_t timeout_ns)
@@ -48,7 +29,7 @@ static int64_t deadline_of(int64_t timeout_ns)
 int wait_until(const void *key, bool (*done)(void *context), void *context, int64_t timeout_ns,
 	       const devmap_cancel *cancel)
 {
-	struct wait_queue *queue = queue_of(key);
+	struct wait_queue *queue = wait_queue_of(key);
 	int64_t deadline;
 	int result;
 
@@ -58,6 +39,7 @@ int wait_until(const void *key, bool (*done)(void *context), void *context, int6
 		return cancel && atomic_load(&cancel->cancelled) ? -ECANCELED : -ETIMEDOUT;
 	deadline = deadline_of(timeout_ns);
 	atomic_fetch_add(&queue->waiters, 1);
+	fence_heavy();
 	for (bool expired = false;;) {
 		uint32_t sequence = atomic_load(&queue->sequence);
 
@@ -81,6 +63,7 @@ void devmap_cancel_waits(devmap_cancel *cancel)
 	if (!cancel)
 		return;
 	atomic_store(&cancel->cancelled, 1);
-	for (size_t i = 0; i < NR_QUEUES; i++)
-		queue_wake(&queues[i]);
+	for (size_t i = 0; i < sizeof(wait_queues) / sizeof(wait_queues[0]); i++)
+		if (atomic_load(&wait_queues[i].waiters) != 0)
+			wait_queue_wake(&wait_queues[i]);
 }
