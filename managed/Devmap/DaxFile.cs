@@ -99,13 +99,19 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
         fixed (byte* utf8 = Encoding.UTF8.GetBytes(path + '\0'))
         {
             int result = NativeMethods.devmap_dax_file_open((sbyte*)utf8, &config, &file);
+            if (result == -NativeError.ENOMEM)
+            {
+                DisposedMaps.Reclaim();
+                result = NativeMethods.devmap_dax_file_open((sbyte*)utf8, &config, &file);
+            }
+
             if (result != 0)
                 throw OpenError(result, path);
         }
 
         try
         {
-            return new DaxFile(path, file, new DevicePageMap(file, options.Driver, options.DisposeTimeout, path, isReadOnly: !write));
+            return new DaxFile(path, file, new DevicePageMap(file, options, path, isReadOnly: !write));
         }
         catch
         {
@@ -247,7 +253,7 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
         void* address;
         int result = NativeMethods.devmap_dax_file_get_pages(_file, (ulong)offset, (ulong)length, write, &page, &pageCount, &address);
         GC.KeepAlive(Map);
-        lease = result == 0 ? new PageLease(Map, page, (int)pageCount, (byte*)address, length, write) : null;
+        lease = result == 0 ? PageLease.Create(Map, page, (int)pageCount, (byte*)address, length, write) : null;
         return result;
     }
 

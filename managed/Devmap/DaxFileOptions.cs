@@ -27,4 +27,12 @@ public sealed class DaxFileOptions
     /// <see cref="TimeSpan.Zero"/> asks once, <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.
     /// </summary>
     public TimeSpan DisposeTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Whether a disposed lease's object serves a later lease, so that leasing allocates nothing: each thread keeps those that
+    /// it disposed, up to 64. False unless set. Then a lease must not be touched after its <see cref="PageLease.Dispose()"/>, a
+    /// second dispose included: it may be another's by then. A lease whose <see cref="PageLease.Memory"/> was asked for or
+    /// pinned is not used again, since copies of that may be anywhere.
+    /// </summary>
+    public bool ReuseLeases { get; init; }
 }

@@ -82,7 +82,7 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
     public PageLease Lease()
     {
         Map.ThrowIfDisposed();
-        return DriverCallbacks.IsRunningFor(Pointer) ? Map.LeaseInCallback(Index) : Map.Lease(Index);
+        return NativeMethods.devmap_page_in_callback(Pointer) ? Map.LeaseInCallback(Index) : Map.Lease(Index);
     }
 
     /// <summary>

@@ -141,6 +141,7 @@ public sealed unsafe partial class DevicePageMap
         if (!_self.IsAllocated)
             return;
         _self.Free();
+        DisposedMaps.Add();
         _detachingThread = Environment.CurrentManagedThreadId;
         try
         {

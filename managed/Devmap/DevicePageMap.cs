@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Devmap.Interop;
 using Devmap.Native;
@@ -23,6 +24,9 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     // The file under the map, or null. Its handle then owns the map's.
     private readonly devmap_dax_file* _file;
 
+    // The most pages of one lease, whose length is an int.
+    private readonly int _maxLeasedPages;
+
     private readonly TimeSpan _disposeTimeout;
     private readonly SemaphoreSlim _teardown = new(1, 1);
     private readonly nint _owner;
@@ -34,8 +38,10 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     private DevicePageMap(DevicePageMapOptions options)
     {
         Driver = options.Driver;
+        ReusesLeases = options.ReuseLeases;
         PageSize = options.PageSize;
         PageCount = options.PageCount;
+        _maxLeasedPages = int.MaxValue / PageSize;
         _type = options.Type;
         _disposeTimeout = options.DisposeTimeout;
         _self = GCHandle.Alloc(this);
@@ -54,6 +60,12 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         };
         devmap_pagemap* map;
         int result = NativeMethods.devmap_memremap_pages(&config, &map);
+        if (result == -NativeError.ENOMEM)
+        {
+            DisposedMaps.Reclaim();
+            result = NativeMethods.devmap_memremap_pages(&config, &map);
+        }
+
         if (result != 0)
         {
             _self.Free();
@@ -64,18 +76,21 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         Adopt(map);
     }
 
-    /// <summary>Claims an open file's map for <paramref name="driver"/>.</summary>
-    internal DevicePageMap(devmap_dax_file* file, PageDriver? driver, TimeSpan disposeTimeout, string path, bool isReadOnly)
+    /// <summary>Claims an open file's map for its driver.</summary>
+    internal DevicePageMap(devmap_dax_file* file, DaxFileOptions options, string path, bool isReadOnly)
     {
+        PageDriver? driver = options.Driver;
         Driver = driver;
+        ReusesLeases = options.ReuseLeases;
         IsReadOnly = isReadOnly;
         _type = MemoryType.FsDax;
         _file = file;
         _handle = (nint)NativeMethods.devmap_dax_file_pagemap(file);
-        _disposeTimeout = disposeTimeout;
+        _disposeTimeout = options.DisposeTimeout;
         _self = GCHandle.Alloc(this);
         _owner = GCHandle.ToIntPtr(_self);
         PageSize = 1 << (int)Pointer->page_shift;
+        _maxLeasedPages = int.MaxValue / PageSize;
         PageCount = (long)Pointer->nr_pages;
         Address = (nint)Pointer->start;
         var ops = OpsOf(driver);
@@ -102,6 +117,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
             _ = NativeMethods.devmap_dax_file_free(_file);
         else
             _ = NativeMethods.devmap_pagemap_free(Pointer);
+        DisposedMaps.Remove();
     }
 
     /// <summary>What the memory is.</summary>
@@ -124,6 +140,9 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 
     /// <summary>Whether the memory is a file's that was opened for reading.</summary>
     internal bool IsReadOnly { get; }
+
+    /// <summary>Whether objects of disposed leases serve later ones.</summary>
+    internal bool ReusesLeases { get; }
 
     internal devmap_pagemap* Pointer => (devmap_pagemap*)Volatile.Read(ref _handle);
 
@@ -177,8 +196,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     /// </exception>
     public PageLease Lease(long firstPage, long pageCount = 1)
     {
-        int result = TryLeaseCore(firstPage, pageCount, out PageLease? lease);
-        return result == 0 ? lease! : throw LeaseError(result);
+        return TryLeaseCore(firstPage, pageCount, out int result) ?? throw LeaseError(result);
     }
 
     /// <summary>As <see cref="Lease"/>, but answers false where the pages' layout is being broken.</summary>
@@ -190,10 +208,10 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     /// <exception cref="InvalidOperationException">As <see cref="Lease"/>.</exception>
     public bool TryLease(long firstPage, long pageCount, [NotNullWhen(true)] out PageLease? lease)
     {
-        int result = TryLeaseCore(firstPage, pageCount, out lease);
+        lease = TryLeaseCore(firstPage, pageCount, out int result);
         return result switch
         {
-            0 => true,
+            0 => lease is not null,
             -NativeError.EAGAIN => false,
             _ => throw LeaseError(result),
         };
@@ -275,7 +293,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         }
 
         PageInlines.GetPage(&Pointer->pages[index]);
-        return new PageLease(this, &Pointer->pages[index], 1, (byte*)Address + offset, (int)length, isWritable: _file == null);
+        return PageLease.Create(this, &Pointer->pages[index], 1, (byte*)Address + offset, (int)length, isWritable: _file == null);
     }
 
     /// <summary>The exception for a native result that says why pages could not be taken.</summary>
@@ -350,22 +368,41 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         }
     }
 
-    private int TryLeaseCore(long firstPage, long pageCount, out PageLease? lease)
+    private PageLease? TryLeaseCore(long firstPage, long pageCount, out int result)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(firstPage);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pageCount);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(pageCount, int.MaxValue / PageSize);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(pageCount, _maxLeasedPages);
         if (firstPage > PageCount - pageCount)
-            throw new ArgumentOutOfRangeException(nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
+            ThrowOutside(firstPage, pageCount);
         if (_file != null)
-            throw new InvalidOperationException($"Pages of {this} may lie beyond the file's end: lease them by offset, from their {nameof(DaxFile)}.");
+            ThrowIsFile();
         ThrowIfDisposed();
-        devmap_page* page;
-        int result = NativeMethods.devmap_pagemap_get_pages(Pointer, (ulong)firstPage, (ulong)pageCount, &page);
+        result = 0;
+        devmap_page* page = pageCount == 1 ? NativeMethods.devmap_pagemap_get_page_fast(Pointer, (ulong)firstPage) : null;
+        if (page == null)
+            result = GetPages((ulong)firstPage, (ulong)pageCount, out page);
         GC.KeepAlive(this);
-        lease = result == 0
-            ? new PageLease(this, page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: true)
-            : null;
+        if (result != 0)
+            return null;
+        return PageLease.Create(this, page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: true);
+    }
+
+    /// <summary>A method of its own, as it leaves managed code, for which its caller would prepare on every call.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private int GetPages(ulong firstPage, ulong pageCount, out devmap_page* page)
+    {
+        devmap_page* first;
+        int result = NativeMethods.devmap_pagemap_get_pages(Pointer, firstPage, pageCount, &first);
+        page = first;
         return result;
     }
+
+    [DoesNotReturn]
+    private void ThrowOutside(long firstPage, long pageCount) => throw new ArgumentOutOfRangeException(
+        nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
+
+    [DoesNotReturn]
+    private void ThrowIsFile() => throw new InvalidOperationException(
+        $"Pages of {this} may lie beyond the file's end: lease them by offset, from their {nameof(DaxFile)}.");
 }

@@ -2,6 +2,7 @@
 using System.Buffers;
 using System.ComponentModel;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Devmap.Interop;
 using Devmap.Native;
 
@@ -37,27 +38,26 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     private const int Disposed = 1;
     private const int OnePin = 2;
 
-    private readonly devmap_page* _pages;
-    private readonly byte* _address;
-    private readonly int _length;
-    private readonly int _pageCount;
+    // Constant from Create to the dispose.
+    private DevicePageMap _map;
+    private devmap_page* _pages;
+    private byte* _address;
+    private int _length;
+    private int _pageCount;
+    private bool _isWritable;
+
+    // Whether a Memory or a pin of it was handed out, copies of which may outlive the lease.
+    private bool _isElsewhere;
+
     private int _state;
 
-    internal PageLease(DevicePageMap map, devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
-    {
-        Map = map;
-        _pages = pages;
-        _pageCount = pageCount;
-        _address = address;
-        _length = length;
-        IsWritable = isWritable;
-    }
+    private PageLease(DevicePageMap map) => _map = map;
 
     /// <summary>The map that the pages belong to.</summary>
-    public DevicePageMap Map { get; }
+    public DevicePageMap Map => _map;
 
     /// <summary>Index of the first page.</summary>
-    public long FirstPage => Map.IndexOf(_pages);
+    public long FirstPage => _map.IndexOf(_pages);
 
     /// <summary>Number of pages.</summary>
     public int PageCount => _pageCount;
@@ -69,7 +69,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// Whether writing is meant: always for a map that is no file's; for a file what
     /// <see cref="DaxFile.LeaseForWriting"/> returned.
     /// </summary>
-    public bool IsWritable { get; }
+    public bool IsWritable => _isWritable;
 
     /// <summary>Whether the lease is disposed.</summary>
     public bool IsDisposed => (Volatile.Read(ref _state) & Disposed) != 0;
@@ -116,8 +116,34 @@ public sealed unsafe class PageLease : MemoryManager<byte>
         get
         {
             _ = GetSpan();
+            _isElsewhere = true;
             return CreateMemory(_length);
         }
+    }
+
+    /// <summary>A lease of references that the caller has taken.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static PageLease Create(DevicePageMap map, devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
+    {
+        PageLease lease = map.ReusesLeases ? CreateReused(map) : new PageLease(map);
+        lease._pages = pages;
+        lease._pageCount = pageCount;
+        lease._address = address;
+        lease._length = length;
+        lease._isWritable = isWritable;
+        return lease;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static PageLease CreateReused(DevicePageMap map)
+    {
+        PageLease? lease = LeasePool.Take();
+        if (lease is null)
+            return new PageLease(map);
+        if (lease._map != map)
+            lease._map = map;
+        lease._state = 0;
+        return lease;
     }
 
     /// <summary>Takes a further reference on each page: a second lease of the same memory, with a life of its own.</summary>
@@ -126,7 +152,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     public PageLease Share()
     {
         // Made first: what fails for want of memory fails with no reference taken.
-        var share = new PageLease(Map, _pages, _pageCount, _address, _length, IsWritable);
+        PageLease share = Create(_map, _pages, _pageCount, _address, _length, _isWritable);
 
         // A pin keeps the references that the new ones are taken from, should another thread dispose this lease now.
         AddPin();
@@ -144,7 +170,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     public override Span<byte> GetSpan()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        Map.ThrowIfNotAddressable();
+        _map.ThrowIfNotAddressable();
         return new Span<byte>(_address, _length);
     }
 
@@ -160,7 +186,8 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(elementIndex);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(elementIndex, _length);
-        Map.ThrowIfNotAddressable();
+        _map.ThrowIfNotAddressable();
+        _isElsewhere = true;
         AddPin();
         return new MemoryHandle(_address + elementIndex, default, this);
     }
@@ -172,13 +199,22 @@ public sealed unsafe class PageLease : MemoryManager<byte>
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture, $"lease of {_length} bytes in pages {FirstPage} to {FirstPage + _pageCount - 1} of {Map}");
+        CultureInfo.InvariantCulture, $"lease of {_length} bytes in pages {FirstPage} to {FirstPage + _pageCount - 1} of {_map}");
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (Interlocked.Or(ref _state, Disposed) == 0)
-            PutPages();
+        // Nobody else may touch a lease whose object is used again, now that it is disposed: no race to decide.
+        if (_state == 0 && _map.ReusesLeases && !_isElsewhere)
+        {
+            _state = Disposed;
+            End();
+            return;
+        }
+
+        // Nearly always it is neither pinned nor disposed: one attempt, where Or would try in a loop.
+        if (Interlocked.CompareExchange(ref _state, Disposed, 0) == 0 || Interlocked.Or(ref _state, Disposed) == 0)
+            End();
     }
 
     private void AddPin()
@@ -208,24 +244,28 @@ public sealed unsafe class PageLease : MemoryManager<byte>
         }
 
         if (state - OnePin == Disposed)
-            PutPages();
+            End();
     }
 
-    private void PutPages()
+    /// <summary>Gives the references back; once. The last touch of an object that is kept, which may be another's lease then.</summary>
+    private void End()
     {
+        DevicePageMap map = _map;
         if (_pageCount == 1)
             PageInlines.PutPage(_pages);
         else
             NativeMethods.devmap_put_pages(_pages, (ulong)_pageCount);
+        if (map.ReusesLeases && !_isElsewhere)
+            LeasePool.Keep(this);
 
         // The last put lets a waiting teardown go on; the map's metadata stays mapped while its object lives.
-        GC.KeepAlive(Map);
+        GC.KeepAlive(map);
     }
 
     private void ThrowIfReadOnly()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        if (!IsWritable && Map.IsReadOnly)
-            throw new InvalidOperationException($"The file of {Map} is open for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
+        if (!_isWritable && _map.IsReadOnly)
+            throw new InvalidOperationException($"The file of {_map} is open for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
     }
 }

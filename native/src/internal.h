@@ -102,16 +102,19 @@ static inline struct wait_queue *wait_queue_of(const void *key)
 void wait_queue_wake(struct wait_queue *queue);
 
 /*
- * After the change that a waiter waits for. Touches nothing of @key, which may be gone: after the change that lets a
- * waiter go on, the memory may be.
+ * After the change that a waiter waits for: whether there may be one to wake. Touches nothing of @key, which may be gone:
+ * after the change that lets a waiter go on, the memory may be.
  */
+static inline bool has_waiters(const void *key)
+{
+	fence_light();
+	return devmap_unlikely(atomic_load(&wait_queue_of(key)->waiters) != 0);
+}
+
 static inline void wake_waiters(const void *key)
 {
-	struct wait_queue *queue = wait_queue_of(key);
-
-	fence_light();
-	if (devmap_unlikely(atomic_load(&queue->waiters) != 0))
-		wait_queue_wake(queue);
+	if (has_waiters(key))
+		wait_queue_wake(wait_queue_of(key));
 }
 
 /* ---- counters (stats.c) ----------------------------------------------------------------------------------------- */
@@ -246,11 +249,17 @@ static inline struct map *map_of(devmap_pagemap *pgmap)
 	return (struct map *)pgmap;
 }
 
-/* Gives @n references back. The last touch: the map may be gone on return. */
-static inline void map_exit(struct map *map, uint32_t shard, uint64_t n)
+/* Gives @n references back: whether there may be somebody to wake. The last touch: the map may be gone on return. */
+static inline bool map_exit_quietly(struct map *map, uint32_t shard, uint64_t n)
 {
 	shard_add(&map->shards[shard].given, shard, n);
-	wake_waiters(map);
+	return has_waiters(map);
+}
+
+static inline void map_exit(struct map *map, uint32_t shard, uint64_t n)
+{
+	if (map_exit_quietly(map, shard, n))
+		wake_waiters(map);
 }
 
 /*

@@ -257,6 +257,38 @@ int devmap_pagemap_get_pages(devmap_pagemap *pgmap, uint64_t first_page, uint64_
 	return get_several(map_of(pgmap), first_page, nr_pages, page);
 }
 
+devmap_page *devmap_pagemap_get_page_fast(devmap_pagemap *pgmap, uint64_t index)
+{
+	struct map *map = map_of(pgmap);
+	uint32_t shard = this_shard();
+	devmap_page *page;
+	int32_t refs;
+
+	/* A claimable map's break holds a lock, and a reference that meets one may have a callback. */
+	if (!map || map->claimable || map_enter(map, shard, 1) != 0)
+		return NULL;
+	if (devmap_unlikely(!map_contains(map, index, 1)))
+		goto refused;
+	page = map_page(map, index);
+	refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+	do {
+		/* Saturated, or about to be, which is reported. */
+		if (devmap_unlikely(refs < 0 || refs == INT32_MAX))
+			goto refused;
+		/* Acquire, with the release of the last drop, as page_take(). */
+	} while (!atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
+							memory_order_relaxed));
+	if (devmap_likely(refs == 0))
+		stat_add_in(shard, STAT_activations, 1);
+	else
+		map_exit(map, shard, 1);
+	return page;
+
+refused:
+	map_exit(map, shard, 1);
+	return NULL;
+}
+
 static bool batch_holds(const struct idle_batch *batch, const devmap_page *page)
 {
 	for (uint32_t i = 0; i < batch->n; i++)
@@ -265,8 +297,7 @@ static bool batch_holds(const struct idle_batch *batch, const devmap_page *page)
 	return false;
 }
 
-/* Whether a callback that was given this page runs on this thread. */
-static bool in_callback_of(const devmap_page *page)
+bool devmap_page_in_callback(const devmap_page *page)
 {
 	for (const devmap_idle_frame *frame = innermost; frame; frame = frame->outer)
 		if (frame->page == page || (!frame->page && batch_holds(frame->data, page)))
@@ -293,7 +324,7 @@ static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 	 * Inside the page's callback its edge holds the map and `busy` until it ends, which is after this: no teardown or
 	 * break can slip in between. So this cannot fail.
 	 */
-	if (in_callback_of(page)) {
+	if (devmap_page_in_callback(page)) {
 		map_enter_held(map, shard);
 		if (map->claimable)
 			atomic_fetch_add(&page->busy, 1);
@@ -384,8 +415,8 @@ static inline const struct driver *edge_begin(struct map *map, devmap_idle_frame
 	return driver_enter(map, frame);
 }
 
-/* Ends the edges of @n pages, to which the caller's map references belonged. */
-static inline void edge_end(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
+/* Ends the edges of @n pages, to which the caller's map references belonged: whether there may be somebody to wake. */
+static inline bool edge_end(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
 {
 	struct map *map = map_of(frame->pgmap);
 
@@ -394,8 +425,14 @@ static inline void edge_end(devmap_idle_frame *frame, devmap_page **pages, uint3
 		shard_add(&map->shards[frame->shard].callbacks_returned, frame->shard, 1);
 	for (uint32_t i = 0; map->claimable && i < n; i++)
 		busy_exit(pages[i]);
-	/* The last touch, which wakes whoever waits for any of the three. */
-	map_exit(map, frame->shard, n);
+	/* The last touch; who waits for any of the three waits for the map. */
+	return map_exit_quietly(map, frame->shard, n);
+}
+
+static inline void edge_end_and_wake(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
+{
+	if (edge_end(frame, pages, n))
+		wake_waiters(frame->pgmap);
 }
 
 /*
@@ -435,7 +472,17 @@ bool devmap_page_idle_begin(devmap_page *page, devmap_idle_frame *frame)
 
 void devmap_page_idle_end(devmap_idle_frame *frame)
 {
-	edge_end(frame, &frame->page, 1);
+	edge_end_and_wake(frame, &frame->page, 1);
+}
+
+bool devmap_page_idle_end_fast(devmap_idle_frame *frame)
+{
+	return edge_end(frame, &frame->page, 1);
+}
+
+void devmap_page_idle_wake(const devmap_idle_frame *frame)
+{
+	wake_waiters(frame->pgmap);
 }
 
 static void idle_edge(devmap_page *page)
@@ -446,7 +493,7 @@ static void idle_edge(devmap_page *page)
 		return;
 	if (frame.page_free)
 		frame.page_free(page, frame.data);
-	edge_end(&frame, &page, 1);
+	edge_end_and_wake(&frame, &page, 1);
 }
 
 /* A drop below what a page of a map can lose: an ordinary page's last one, or one that nobody held. */
@@ -498,7 +545,7 @@ static void batch_flush(struct idle_batch *batch)
 		for (uint32_t i = 0; i < batch->n; i++)
 			driver->ops.page_free(batch->pages[i], driver->data);
 	}
-	edge_end(&frame, batch->pages, batch->n);
+	edge_end_and_wake(&frame, batch->pages, batch->n);
 	batch->n = 0;
 }
 

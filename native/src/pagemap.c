@@ -426,6 +426,8 @@ int map_create(const devmap_pagemap_config *config, const struct map_file *file,
 	if (result != 0)
 		return result;
 
+	/* Sets shards up before there is a page: nothing that takes or drops one waits for that. */
+	(void)this_shard();
 	map = map_alloc();
 	if (!map)
 		return -ENOMEM;

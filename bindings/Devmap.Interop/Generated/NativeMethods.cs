@@ -488,6 +488,10 @@ public static unsafe partial class NativeMethods
     public static extern int devmap_pagemap_get_pages(devmap_pagemap* map, [NativeTypeName("uint64_t")] ulong first_page, [NativeTypeName("uint64_t")] ulong nr_pages, devmap_page** page);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [SuppressGCTransition]
+    public static extern devmap_page* devmap_pagemap_get_page_fast(devmap_pagemap* map, [NativeTypeName("uint64_t")] ulong index);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void devmap_put_pages(devmap_page* page, [NativeTypeName("uint64_t")] ulong nr_pages);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
@@ -517,7 +521,20 @@ public static unsafe partial class NativeMethods
     public static extern bool devmap_page_idle_begin(devmap_page* page, devmap_idle_frame* frame);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("_Bool")]
+    [SuppressGCTransition]
+    public static extern bool devmap_page_in_callback([NativeTypeName("const devmap_page *")] devmap_page* page);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void devmap_page_idle_end(devmap_idle_frame* frame);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("_Bool")]
+    [SuppressGCTransition]
+    public static extern bool devmap_page_idle_end_fast(devmap_idle_frame* frame);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void devmap_page_idle_wake([NativeTypeName("const devmap_idle_frame *")] devmap_idle_frame* frame);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern int devmap_fs_dax_claim(devmap_pagemap* map, void* owner, [NativeTypeName("const devmap_pagemap_ops *")] devmap_pagemap_ops* ops);

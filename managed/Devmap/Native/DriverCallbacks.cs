@@ -23,55 +23,46 @@ internal static unsafe class DriverCallbacks
     /// <summary>For drivers that are a <see cref="BatchPageDriver"/>.</summary>
     public static delegate* unmanaged[Cdecl]<devmap_page**, uint, void*, void> PagesFree => &OnPagesFree;
 
-    /// <summary>The callbacks that run on this thread, innermost first.</summary>
-    [ThreadStatic]
-    private static Frame* t_innermost;
-
-    /// <summary>Whether a callback that was given <paramref name="page"/> runs on this thread.</summary>
-    public static bool IsRunningFor(devmap_page* page)
-    {
-        for (Frame* frame = t_innermost; frame != null; frame = frame->Outer)
-        {
-            if (new ReadOnlySpan<nint>(frame->Pages, frame->Count).Contains((nint)page))
-                return true;
-        }
-
-        return false;
-    }
-
     /// <summary>Calls the driver of a page whose callback is <see cref="PageFree"/>. Throws nothing.</summary>
-    public static void Dispatch(devmap_page* page, void* data) => Call(&page, 1, data, isBatch: false);
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void OnPageFree(devmap_page* page, void* data) => Call(&page, 1, data, isBatch: false);
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void OnPagesFree(devmap_page** pages, uint count, void* data) => Call(pages, (int)count, data, isBatch: true);
-
-    private static void Call(devmap_page** pages, int count, void* data, bool isBatch)
+    public static void Dispatch(devmap_page* page, void* data)
     {
-        var frame = new Frame { Pages = pages, Count = count, Outer = t_innermost };
-        t_innermost = &frame;
         try
         {
-            var map = (DevicePageMap)GCHandle.FromIntPtr((nint)data).Target!;
-            if (map.Pointer == null)
-                map.Adopt(pages[0]->pgmap);
-            if (isBatch)
-                CallBatch(map, new ReadOnlySpan<nint>(pages, count));
-            else
-                map.Driver!.OnPageFree(new DevicePage(map, map.IndexOf(*pages)));
+            DevicePageMap map = MapOf(data, page);
+            map.Driver!.OnPageFree(new DevicePage(map, map.IndexOf(page)));
         }
 #pragma warning disable CA1031 // No managed exception crosses a native frame.
         catch (Exception exception)
 #pragma warning restore CA1031
         {
+            FaultReporter.ReportDriver(page, exception);
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void OnPageFree(devmap_page* page, void* data) => Dispatch(page, data);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void OnPagesFree(devmap_page** pages, uint count, void* data)
+    {
+        try
+        {
+            CallBatch(MapOf(data, pages[0]), new ReadOnlySpan<nint>(pages, (int)count));
+        }
+#pragma warning disable CA1031 // As above.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
             FaultReporter.ReportDriver(pages[0], exception);
         }
-        finally
-        {
-            t_innermost = frame.Outer;
-        }
+    }
+
+    private static DevicePageMap MapOf(void* data, devmap_page* page)
+    {
+        var map = (DevicePageMap)GCHandle.FromIntPtr((nint)data).Target!;
+        if (map.Pointer == null)
+            map.Adopt(page->pgmap);
+        return map;
     }
 
     private static void CallBatch(DevicePageMap map, ReadOnlySpan<nint> pages)
@@ -87,14 +78,5 @@ internal static unsafe class DriverCallbacks
         {
             ArrayPool<DevicePage>.Shared.Return(batch, clearArray: true);
         }
-    }
-
-    /// <summary>A callback that runs, on the stack of its thread.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Frame
-    {
-        public devmap_page** Pages;
-        public int Count;
-        public Frame* Outer;
     }
 }

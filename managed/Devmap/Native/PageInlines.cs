@@ -26,7 +26,7 @@ internal static unsafe class PageInlines
         page = CompoundHead(page);
         int refcount = Interlocked.Add(ref RefCount(page), references);
         if (refcount <= references)
-            NativeMethods.devmap_get_page_slow(page, unchecked(refcount - references), (uint)references);
+            GetPageSlow(page, unchecked(refcount - references), references);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -53,19 +53,27 @@ internal static unsafe class PageInlines
     private static ref int RefCount(devmap_page* page) => ref *(int*)page;
 
     /// <summary>
-    /// The idle edge without leaving managed code when the driver is managed; the native side opens and closes it, so that
-    /// contracts and counters are the same. Whatever else is at zero or below is the native side's.
+    /// Not inlined, as <see cref="PutPageSlow"/>: a method that may leave managed code prepares for it on every call.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void GetPageSlow(devmap_page* page, int old, int references) =>
+        NativeMethods.devmap_get_page_slow(page, old, (uint)references);
+
+    /// <summary>
+    /// The idle edge without leaving managed code when the driver is managed; the native side opens and closes it, so that
+    /// contracts and counters are the same. Whatever else there is goes the long way, in methods of its own.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    [SkipLocalsInit]
     private static void PutPageSlow(devmap_page* page, int old, int references)
     {
+        devmap_idle_frame frame;
         if (old != references || references == 0)
         {
-            NativeMethods.devmap_put_page_slow(page, old, (uint)references);
+            PutBelowIdle(page, old, references);
             return;
         }
 
-        devmap_idle_frame frame;
         if (!NativeMethods.devmap_page_idle_begin(page, &frame))
             return;
         try
@@ -73,12 +81,23 @@ internal static unsafe class PageInlines
             if ((void*)frame.page_free == (void*)DriverCallbacks.PageFree)
                 DriverCallbacks.Dispatch(page, frame.data);
             else if (frame.page_free != null)
-                frame.page_free(page, frame.data);
+                CallNativeDriver(&frame);
         }
         finally
         {
             // In any case: the native side keeps the frame, which is on this stack, until here.
-            NativeMethods.devmap_page_idle_end(&frame);
+            if (NativeMethods.devmap_page_idle_end_fast(&frame))
+                Wake(&frame);
         }
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void PutBelowIdle(devmap_page* page, int old, int references) =>
+        NativeMethods.devmap_put_page_slow(page, old, (uint)references);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void CallNativeDriver(devmap_idle_frame* frame) => frame->page_free(frame->page, frame->data);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Wake(devmap_idle_frame* frame) => NativeMethods.devmap_page_idle_wake(frame);
 }

@@ -239,24 +239,34 @@ inline DEVMAP_API bool devmap_is_device_public_page(const devmap_page *page)
 
 /**
  * Takes a reference on a page that the caller may hold none on, activating an idle device page. The caller keeps the
- * page's metadata alive: by a reference on its map, or as the only one who can tear the map down.
+ * page's metadata alive: by a reference on its map, or as the only one who can tear the map down. Where the page's
+ * layout begins to be broken in this very moment, the page is in use for a moment: the driver may hear of an idle page
+ * that nobody was given.
  * @return 0; -EINVAL for NULL; -ENODEV when the map is being torn down or is, when it never looked the page up, or when
- *          an
- *         ordinary page was freed; -EAGAIN when the page's
- *         layout is being broken (fs_dax.h); -EOVERFLOW for a saturated page.
+ *         an ordinary page was freed; -EAGAIN when the page's layout is being broken (fs_dax.h); -EOVERFLOW for a
+ *         saturated page.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_try_get_page(devmap_page *page);
 
 /**
  * Takes a reference on each of @p nr_pages pages of @p map from @p first_page: on all of them or on none.
- * The handle must be valid: before devmap_pagemap_free(). Where the last of them is refused, those before it were in use
- * for a moment: a driver may hear of idle pages that nobody was given. Any thread.
+ * The handle must be valid: before devmap_pagemap_free(). Where one of them is refused, those before it were in use for a
+ * moment, and it may have been, as in devmap_try_get_page(): a driver may hear of idle pages that nobody was given. Any
+ * thread.
  * @param page receives the first page; the others follow it in memory. Left alone on failure.
  * @return 0; -EINVAL for NULL or no pages; -ERANGE for pages outside the map; -ENODEV, -EAGAIN and -EOVERFLOW as
  *         devmap_try_get_page().
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_get_pages(devmap_pagemap *map, uint64_t first_page, uint64_t nr_pages,
 	devmap_page **page);
+
+/**
+ * devmap_pagemap_get_pages() of one page as far as that neither blocks, calls anything back nor reports, for language
+ * layers to which each of these would cost a transition. Any thread.
+ * @return the page, or NULL with nothing taken: devmap_pagemap_get_pages() then takes it or says why not. So for maps of
+ *         DEVMAP_MEMORY_DEVICE_HOST, always.
+ */
+DEVMAP_API DEVMAP_MUST_CHECK devmap_page *devmap_pagemap_get_page_fast(devmap_pagemap *map, uint64_t index);
 
 /**
  * Drops a reference on each of @p nr_pages adjacent pages from @p page, as devmap_release_pages() does: the counterpart
@@ -309,8 +319,20 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_alloc_pages(uint32_t order, devmap_page 
  */
 DEVMAP_API bool devmap_page_idle_begin(devmap_page *page, devmap_idle_frame *frame);
 
+/** @return whether a callback that was given @p page runs on this thread. Does not block. */
+DEVMAP_API bool devmap_page_in_callback(const devmap_page *page);
+
 /** Closes what devmap_page_idle_begin() opened. May wake waiters; the page and the map may be gone on return. */
 DEVMAP_API void devmap_page_idle_end(devmap_idle_frame *frame);
+
+/**
+ * devmap_page_idle_end() without the waking, which asks the system: does not block.
+ * @return whether the caller has to call devmap_page_idle_wake() with the same frame.
+ */
+DEVMAP_API DEVMAP_MUST_CHECK bool devmap_page_idle_end_fast(devmap_idle_frame *frame);
+
+/** Wakes whoever may have waited for what devmap_page_idle_end_fast() ended. */
+DEVMAP_API void devmap_page_idle_wake(const devmap_idle_frame *frame);
 
 #ifdef __cplusplus
 }

@@ -110,6 +110,14 @@ public sealed unsafe class DevicePageMapTests
     }
 
     [Fact]
+    public void Disposed_maps_do_not_use_the_address_space_up()
+    {
+        // Each leaves 16 GiB of addresses to its finalizer: together more than a process has.
+        for (int i = 0; i < 10_000; i++)
+            DevicePageMap.Create(new() { PageCount = (1L << 40) / 4096 }).Dispose();
+    }
+
+    [Fact]
     public void A_terabyte_is_created_and_used_at_the_cost_of_what_is_used()
     {
         const long pages = (1L << 40) / 4096;

@@ -28,7 +28,10 @@ public sealed partial class BindingEntryPointTests
         "devmap_features",
         "devmap_page_address",
         "devmap_page_idle_begin",
+        "devmap_page_idle_end_fast",
+        "devmap_page_in_callback",
         "devmap_page_index",
+        "devmap_pagemap_get_page_fast",
         "devmap_pagemap_ops_count",
         "devmap_version",
     ];
