@@ -110,10 +110,10 @@ static bool callbacks_have_returned(void *context)
 {
 	struct map *map = context;
 
-	for (size_t i = 0; i < NR_SHARDS; i++) {
-		uint64_t returned = atomic_load(&map->shards[i].callbacks_returned);
+	for (uint32_t i = 0; i < NR_SHARDS; i++) {
+		uint64_t returned = atomic_load(&map_shard(map, i)->callbacks_returned);
 
-		if (atomic_load(&map->shards[i].callbacks_begun) != returned)
+		if (atomic_load(&map_shard(map, i)->callbacks_begun) != returned)
 			return false;
 	}
 	return true;

@@ -26,7 +26,7 @@
 /* ---- shards (shard.c) ------------------------------------------------------------------------------------------- */
 
 /*
- * Counters that every thread raises are split by thread, a cache line a shard, so that cores don't meet. An owned shard
+ * Counters that every thread raises are split by thread into shards, so that cores don't meet. An owned shard
  * has one thread at a time that writes to it, which therefore needs no locked instruction: shards of a map and of the
  * counters together are what a per-CPU reference count is in the kernel (percpu_ref).
  *
@@ -196,7 +196,7 @@ struct map_file {
 
 struct map_shard {
 	/* References on the map, taken and given back, in whatever shards; see map_enter(). They only rise. */
-	_Alignas(CACHE_LINE) _Atomic(uint64_t) taken;
+	_Alignas(4 * sizeof(uint64_t)) _Atomic(uint64_t) taken;
 	_Atomic(uint64_t) given;
 	/* Callbacks under a claim, begun and returned: their difference is 0 or more in each shard. */
 	_Atomic(uint64_t) callbacks_begun;
@@ -206,18 +206,25 @@ struct map_shard {
 /*
  * A pagemap as the library has it. The memory is type-stable: a freed one is used for another map, but never returned,
  * so that a look-up that lost a race still raises real counters (see map_enter()).
+ *
+ * Maps come from chunks. In a chunk, first all maps, then for each shard the counters of all maps, so that a thread that
+ * works on many maps works on counters side by side, which are its own: as the kernel lays out what is per CPU.
  */
 struct map {
-	devmap_pagemap public;
+	/* What a look-up reads: one cache line. */
+	_Alignas(CACHE_LINE) devmap_pagemap public;
 	_Atomic(uint32_t) state;
 	/* Layout breaks in progress. Takers look at the list only while there are any. */
 	_Atomic(uint32_t) nr_breaks;
+	uint64_t length;
+	/* Those of shard 0; map_shard() has the others. */
+	struct map_shard *shards;
+
 	_Atomic(const struct driver *) driver;
 	_Atomic(uint64_t) *touched;
 	/* Created as HOST: may be claimed, so its pages keep `busy`. */
 	bool claimable;
 
-	uint64_t length;
 	int backing;
 	devmap_altmap *altmap;
 	uint64_t altmap_units;
@@ -241,8 +248,15 @@ struct map {
 	devmap_layout_break *breaks;
 
 	struct map *next_free;
-	struct map_shard shards[NR_SHARDS];
 };
+
+/* Maps of one chunk. */
+#define CHUNK_MAPS 4096
+
+static inline struct map_shard *map_shard(const struct map *map, uint32_t shard)
+{
+	return &map->shards[(size_t)shard * CHUNK_MAPS];
+}
 
 static inline struct map *map_of(devmap_pagemap *pgmap)
 {
@@ -252,7 +266,7 @@ static inline struct map *map_of(devmap_pagemap *pgmap)
 /* Gives @n references back: whether there may be somebody to wake. The last touch: the map may be gone on return. */
 static inline bool map_exit_quietly(struct map *map, uint32_t shard, uint64_t n)
 {
-	shard_add(&map->shards[shard].given, shard, n);
+	shard_add(&map_shard(map, shard)->given, shard, n);
 	return has_waiters(map);
 }
 
@@ -276,7 +290,7 @@ static inline void map_exit(struct map *map, uint32_t shard, uint64_t n)
  */
 static inline int map_enter(struct map *map, uint32_t shard, uint64_t n)
 {
-	shard_add(&map->shards[shard].taken, shard, n);
+	shard_add(&map_shard(map, shard)->taken, shard, n);
 	fence_light();
 	if (devmap_likely(atomic_load(&map->state) == MAP_LIVE))
 		return 0;
@@ -287,7 +301,7 @@ static inline int map_enter(struct map *map, uint32_t shard, uint64_t n)
 /* Takes another reference for somebody who holds one: whatever the map's state. */
 static inline void map_enter_held(struct map *map, uint32_t shard)
 {
-	shard_add(&map->shards[shard].taken, shard, 1);
+	shard_add(&map_shard(map, shard)->taken, shard, 1);
 }
 
 /* Creates a map over a file, or over none; as devmap_memremap_pages() else. */
@@ -349,11 +363,14 @@ void ordinary_free(devmap_page *page);
 
 /* ---- address look-up (lookup.c) --------------------------------------------------------------------------------- */
 
-/* Enters [start, start + length): -EEXIST where it meets another map's range, -ENOMEM. */
+/*
+ * Enters [start, start + length), in units of 4 KiB: -EEXIST where it meets another map's range, -EINVAL where no process
+ * has the addresses, -ENOMEM.
+ */
 int lookup_insert(struct map *map, uintptr_t start, uint64_t length);
 void lookup_remove(struct map *map);
 
-/* The map whose start is the highest not above @address, or NULL; it may be dead by now, or another's. */
+/* The map that covers @address, or NULL; it may be dead by now, or another's. */
 struct map *lookup_find(uintptr_t address);
 
 /* ---- claims (fs_dax.c) ------------------------------------------------------------------------------------------ */

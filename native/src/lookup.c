@@ -4,171 +4,248 @@
 #include <stdlib.h>
 
 /*
- * Address -> map: an array sorted by address, kept twice, as the kernel's seqcount_latch: the writer changes one copy
- * while readers use the other, then the second. A reader starts again only when a writer made progress under it, so it
- * is lock-free, and takes the logarithm of the number of maps in steps. A replaced array is kept, as readers may still
- * be in it; as arrays double, all replaced ones together are smaller than the one in use.
+ * Address -> map: a radix tree over 4 KiB units, as the kernel's pgmap_array. An entry stands for all addresses below it:
+ * it is 0, a map, or a node (bit 0 set), so that a map of any length and alignment takes few entries, and a look-up takes
+ * at most as many steps as there are levels, however many maps there are.
+ *
+ *     root       2^21 entries of 64 GiB: all of the 57 bits of an address that a process may have
+ *     nodes      16 entries each: two cache lines; of 4 GiB, 256 MiB, 16 MiB, 1 MiB, 64 KiB, 4 KiB
+ *
+ * Readers take no lock and are never held up: each step is one load. Nodes are type-stable: one that became empty is used
+ * again, maybe elsewhere in the tree, but never returned. A reader that is still in it then sees entries of other
+ * addresses, at worst another map, and devmap_get_pagemap() asks what it found whether it covers the address. No reader
+ * misses a live map by that: the nodes above a map are not empty while it is there.
  */
-struct entry {
-	_Atomic(uintptr_t) start;
-	_Atomic(uintptr_t) last;
-	_Atomic(struct map *) map;
+#define ROOT_SHIFT 36
+#define ROOT_ENTRIES (UINT64_C(1) << (57 - ROOT_SHIFT))
+#define NODE_SHIFT 4
+#define NODE_ENTRIES (1 << NODE_SHIFT)
+#define UNIT_SHIFT 12
+
+typedef _Atomic(uintptr_t) entry;
+
+/* A free node is empty but for entry 0, which is the next free node: to a reader that is still in it, a node like others. */
+struct node {
+	entry entries[NODE_ENTRIES];
 };
 
-struct table {
-	_Atomic(size_t) n;
-	size_t capacity;
-	/* The table this one replaced. */
-	struct table *replaced;
-	struct entry entries[];
-};
-
+/* Guards changes. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Even: readers use copy 0. Odd: copy 1. */
-static _Atomic(uint64_t) sequence;
-static _Atomic(struct table *) tables[2];
+static struct node *free_nodes;
+/* Reserved with the first map; only what is used of it takes memory. */
+static _Atomic(entry *) root;
 
-/* Index of the first entry in @table whose start is above @address. */
-static size_t upper_bound(struct table *table, uintptr_t address)
+static bool is_node(uintptr_t value)
 {
-	size_t low = 0, high = atomic_load_explicit(&table->n, memory_order_acquire);
+	return value & 1;
+}
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		/*
-		 * Acquire, here and below: a reader that sees an entry of a change under way sees the sequence move
-		 * that stood before it, and starts again.
-		 */
-		if (atomic_load_explicit(&table->entries[middle].start, memory_order_acquire) <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+static struct node *node_of(uintptr_t value)
+{
+	return (struct node *)(value - 1);
 }
 
 struct map *lookup_find(uintptr_t address)
 {
-	uint64_t before;
-	struct map *map;
+	entry *table = atomic_load_explicit(&root, memory_order_acquire);
+	uint32_t shift = ROOT_SHIFT;
+	uintptr_t value;
 
-	do {
-		struct table *table;
-		size_t above;
-
-		before = atomic_load_explicit(&sequence, memory_order_acquire);
-		table = atomic_load_explicit(&tables[before & 1], memory_order_acquire);
-		above = table ? upper_bound(table, address) : 0;
-		map = above ? atomic_load_explicit(&table->entries[above - 1].map, memory_order_acquire) : NULL;
-	} while (devmap_unlikely(atomic_load_explicit(&sequence, memory_order_relaxed) != before));
-	return map;
-}
-
-static void entry_set(struct entry *entry, uintptr_t start, uintptr_t last, struct map *map)
-{
-	/* Release: not before the move of the sequence that sends readers away. */
-	atomic_store_explicit(&entry->start, start, memory_order_release);
-	atomic_store_explicit(&entry->last, last, memory_order_release);
-	atomic_store_explicit(&entry->map, map, memory_order_release);
-}
-
-static void entry_copy(struct entry *to, const struct entry *from)
-{
-	entry_set(to, atomic_load_explicit(&from->start, memory_order_relaxed),
-		  atomic_load_explicit(&from->last, memory_order_relaxed),
-		  atomic_load_explicit(&from->map, memory_order_relaxed));
-}
-
-static void table_insert(struct table *table, size_t at, uintptr_t start, uintptr_t last, struct map *map)
-{
-	size_t n = atomic_load_explicit(&table->n, memory_order_relaxed);
-
-	atomic_store_explicit(&table->n, n + 1, memory_order_release);
-	for (size_t i = n; i > at; i--)
-		entry_copy(&table->entries[i], &table->entries[i - 1]);
-	entry_set(&table->entries[at], start, last, map);
-}
-
-static void table_remove(struct table *table, size_t at)
-{
-	size_t n = atomic_load_explicit(&table->n, memory_order_relaxed);
-
-	for (size_t i = at; i + 1 < n; i++)
-		entry_copy(&table->entries[i], &table->entries[i + 1]);
-	atomic_store_explicit(&table->n, n - 1, memory_order_release);
-}
-
-/* Sends readers to the other copy. Acquire-release: their old copy changes only after this is visible. */
-static void sequence_move(void)
-{
-	atomic_fetch_add_explicit(&sequence, 1, memory_order_acq_rel);
-}
-
-static struct table *table_grown(struct table *table)
-{
-	size_t n = table ? atomic_load_explicit(&table->n, memory_order_relaxed) : 0;
-	size_t capacity = table ? 2 * table->capacity : 16;
-	struct table *grown = malloc(sizeof(*grown) + capacity * sizeof(grown->entries[0]));
-
-	if (!grown)
+	if (!table || address >> ROOT_SHIFT >= ROOT_ENTRIES)
 		return NULL;
-	atomic_init(&grown->n, n);
-	grown->capacity = capacity;
-	grown->replaced = table;
-	for (size_t i = 0; i < n; i++)
-		entry_copy(&grown->entries[i], &table->entries[i]);
-	return grown;
+	/* Acquire: who sees a node sees it empty or with what was entered there. */
+	value = atomic_load_explicit(&table[address >> ROOT_SHIFT], memory_order_acquire);
+	while (is_node(value)) {
+		/* Only in a node that is used elsewhere meanwhile. */
+		if (shift == UNIT_SHIFT)
+			return NULL;
+		shift -= NODE_SHIFT;
+		value = atomic_load_explicit(&node_of(value)->entries[address >> shift & (NODE_ENTRIES - 1)],
+					     memory_order_acquire);
+	}
+	return (struct map *)value;
 }
 
-/* Makes room for one more entry in both copies. */
-static int tables_reserve_locked(void)
-{
-	struct table *table = atomic_load_explicit(&tables[0], memory_order_relaxed);
-	struct table *grown[2];
+/* ---- changes, under the lock ------------------------------------------------------------------------------------ */
 
-	if (table && atomic_load_explicit(&table->n, memory_order_relaxed) < table->capacity)
-		return 0;
-	grown[0] = table_grown(table);
-	grown[1] = table_grown(atomic_load_explicit(&tables[1], memory_order_relaxed));
-	if (!grown[0] || !grown[1]) {
-		free(grown[0]);
-		free(grown[1]);
-		return -ENOMEM;
+/* The entries of one node, or the root, that a range of addresses meets. */
+struct span {
+	entry *entries;
+	/* Logarithm to base 2 of the bytes of one entry. */
+	uint32_t shift;
+	/* The address that the first of the entries stands for. */
+	uintptr_t base;
+	uintptr_t start;
+	uintptr_t last;
+};
+
+static size_t span_first(const struct span *span)
+{
+	return (span->start - span->base) >> span->shift;
+}
+
+static size_t span_last(const struct span *span)
+{
+	return (span->last - span->base) >> span->shift;
+}
+
+/* Whether the range has all addresses of entry @i. */
+static bool span_has_all(const struct span *span, size_t i)
+{
+	uintptr_t first = span->base + ((uintptr_t)i << span->shift);
+
+	return span->start <= first && first + ((UINT64_C(1) << span->shift) - 1) <= span->last;
+}
+
+/* The part of the range that lies in the node at entry @i. */
+static struct span span_below(const struct span *span, size_t i, struct node *node)
+{
+	uintptr_t first = span->base + ((uintptr_t)i << span->shift);
+	uintptr_t last = first + ((UINT64_C(1) << span->shift) - 1);
+
+	return (struct span){
+		.entries = node->entries,
+		.shift = span->shift - NODE_SHIFT,
+		.base = first,
+		.start = span->start > first ? span->start : first,
+		.last = span->last < last ? span->last : last,
+	};
+}
+
+static bool is_vacant(const struct span *span)
+{
+	for (size_t i = span_first(span); i <= span_last(span); i++) {
+		uintptr_t value = atomic_load_explicit(&span->entries[i], memory_order_relaxed);
+		struct span below;
+
+		if (value == 0)
+			continue;
+		if (!is_node(value))
+			return false;
+		below = span_below(span, i, node_of(value));
+		if (!is_vacant(&below))
+			return false;
 	}
-	/* The grown copies say the same as those they replace, so readers may meet either. */
-	atomic_store_explicit(&tables[0], grown[0], memory_order_release);
-	atomic_store_explicit(&tables[1], grown[1], memory_order_release);
+	return true;
+}
+
+static struct node *node_alloc(void)
+{
+	struct node *node = free_nodes;
+
+	if (node) {
+		uintptr_t next = atomic_load_explicit(&node->entries[0], memory_order_relaxed);
+
+		free_nodes = next ? node_of(next) : NULL;
+		atomic_store_explicit(&node->entries[0], 0, memory_order_relaxed);
+		return node;
+	}
+	node = aligned_alloc(sizeof(*node), sizeof(*node));
+	for (size_t i = 0; node && i < NODE_ENTRIES; i++)
+		atomic_init(&node->entries[i], 0);
+	return node;
+}
+
+static void node_free(struct node *node)
+{
+	atomic_store_explicit(&node->entries[0], free_nodes ? (uintptr_t)free_nodes | 1 : 0, memory_order_release);
+	free_nodes = node;
+}
+
+static bool node_is_empty(struct node *node)
+{
+	for (size_t i = 0; i < NODE_ENTRIES; i++)
+		if (atomic_load_explicit(&node->entries[i], memory_order_relaxed) != 0)
+			return false;
+	return true;
+}
+
+/* Takes the map's entries out, as far as they are there, and nodes that become empty with them. */
+static void clear(const struct span *span, struct map *map)
+{
+	for (size_t i = span_first(span); i <= span_last(span); i++) {
+		uintptr_t value = atomic_load_explicit(&span->entries[i], memory_order_relaxed);
+
+		if (is_node(value)) {
+			struct node *node = node_of(value);
+			struct span below = span_below(span, i, node);
+
+			clear(&below, map);
+			if (!node_is_empty(node))
+				continue;
+			atomic_store_explicit(&span->entries[i], 0, memory_order_release);
+			node_free(node);
+		} else if (value == (uintptr_t)map) {
+			atomic_store_explicit(&span->entries[i], 0, memory_order_release);
+		}
+	}
+}
+
+/* Enters the map in a vacant range: -ENOMEM with part of it entered. */
+static int fill(const struct span *span, struct map *map)
+{
+	for (size_t i = span_first(span); i <= span_last(span); i++) {
+		uintptr_t value = atomic_load_explicit(&span->entries[i], memory_order_relaxed);
+		struct span below;
+		int result;
+
+		if (span_has_all(span, i)) {
+			atomic_store_explicit(&span->entries[i], (uintptr_t)map, memory_order_release);
+			continue;
+		}
+		if (value == 0) {
+			struct node *node = node_alloc();
+
+			if (!node)
+				return -ENOMEM;
+			value = (uintptr_t)node | 1;
+			atomic_store_explicit(&span->entries[i], value, memory_order_release);
+		}
+		below = span_below(span, i, node_of(value));
+		result = fill(&below, map);
+		if (result != 0)
+			return result;
+	}
 	return 0;
 }
 
-/* Whether [start, last] meets the range of the entry before or at @at. */
-static bool overlaps(struct table *table, size_t at, uintptr_t start, uintptr_t last)
+static int root_reserve(void)
 {
-	if (at > 0 && atomic_load_explicit(&table->entries[at - 1].last, memory_order_relaxed) >= start)
-		return true;
-	return at < atomic_load_explicit(&table->n, memory_order_relaxed) &&
-	       atomic_load_explicit(&table->entries[at].start, memory_order_relaxed) <= last;
+	void *table;
+	int result;
+
+	if (atomic_load_explicit(&root, memory_order_relaxed))
+		return 0;
+	result = os_reserve(ROOT_ENTRIES * sizeof(entry), CACHE_LINE, OS_READ_WRITE, &table);
+	if (result == 0)
+		atomic_store_explicit(&root, table, memory_order_release);
+	return result;
+}
+
+static struct span whole(uintptr_t start, uint64_t length)
+{
+	return (struct span){
+		.entries = atomic_load_explicit(&root, memory_order_relaxed),
+		.shift = ROOT_SHIFT,
+		.start = start,
+		.last = start + (length - 1),
+	};
 }
 
 int lookup_insert(struct map *map, uintptr_t start, uint64_t length)
 {
-	uintptr_t last = start + (length - 1);
-	struct table *table;
+	struct span span;
 	int result;
-	size_t at;
 
+	if ((start + (length - 1)) >> ROOT_SHIFT >= ROOT_ENTRIES)
+		return -EINVAL;
 	pthread_mutex_lock(&lock);
-	result = tables_reserve_locked();
+	result = root_reserve();
 	if (result == 0) {
-		table = atomic_load_explicit(&tables[0], memory_order_relaxed);
-		at = upper_bound(table, start);
-		if (overlaps(table, at, start, last))
-			result = -EEXIST;
-	}
-	for (int copy = 0; result == 0 && copy < 2; copy++) {
-		sequence_move();
-		table_insert(atomic_load_explicit(&tables[copy], memory_order_relaxed), at, start, last, map);
+		span = whole(start, length);
+		result = is_vacant(&span) ? fill(&span, map) : -EEXIST;
+		if (result == -ENOMEM)
+			clear(&span, map);
 	}
 	pthread_mutex_unlock(&lock);
 	return result;
@@ -176,15 +253,10 @@ int lookup_insert(struct map *map, uintptr_t start, uint64_t length)
 
 void lookup_remove(struct map *map)
 {
-	struct table *table;
-	size_t at;
+	struct span span;
 
 	pthread_mutex_lock(&lock);
-	table = atomic_load_explicit(&tables[0], memory_order_relaxed);
-	at = upper_bound(table, map->public.start) - 1;
-	for (int copy = 0; copy < 2; copy++) {
-		sequence_move();
-		table_remove(atomic_load_explicit(&tables[copy], memory_order_relaxed), at);
-	}
+	span = whole(map->public.start, map->length);
+	clear(&span, map);
 	pthread_mutex_unlock(&lock);
 }

@@ -375,7 +375,7 @@ static const struct driver *claim_enter(struct map *map, devmap_idle_frame *fram
 	 * Raise, then look, against a release, which takes the driver away and then, after a heavy fence, reads the
 	 * counters: either this look finds no driver or the release waits for this callback.
 	 */
-	shard_add(&map->shards[frame->shard].callbacks_begun, frame->shard, 1);
+	shard_add(&map_shard(map, frame->shard)->callbacks_begun, frame->shard, 1);
 	fence_light();
 	frame->counted = 1;
 	return atomic_load(&map->driver);
@@ -422,7 +422,7 @@ static inline bool edge_end(devmap_idle_frame *frame, devmap_page **pages, uint3
 
 	innermost = frame->outer;
 	if (frame->counted)
-		shard_add(&map->shards[frame->shard].callbacks_returned, frame->shard, 1);
+		shard_add(&map_shard(map, frame->shard)->callbacks_returned, frame->shard, 1);
 	for (uint32_t i = 0; map->claimable && i < n; i++)
 		busy_exit(pages[i]);
 	/* The last touch; who waits for any of the three waits for the map. */

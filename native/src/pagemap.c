@@ -8,6 +8,33 @@
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map *free_maps;
 
+struct chunk {
+	struct map maps[CHUNK_MAPS];
+	struct map_shard shards[NR_SHARDS][CHUNK_MAPS];
+};
+
+_Static_assert(offsetof(struct map, driver) == CACHE_LINE, "what a look-up reads is a cache line");
+
+/* The next map that was never used. Only what is used of a chunk takes memory. */
+static struct map *map_alloc_new(void)
+{
+	static struct chunk *chunk;
+	static uint32_t nr_used;
+	struct map *map;
+	void *memory;
+
+	if (!chunk || nr_used == CHUNK_MAPS) {
+		if (os_reserve(sizeof(*chunk), os_page_size(), OS_READ_WRITE, &memory) != 0)
+			return NULL;
+		chunk = memory;
+		nr_used = 0;
+	}
+	map = &chunk->maps[nr_used];
+	map->shards = &chunk->shards[0][nr_used++];
+	pthread_mutex_init(&map->lock, NULL);
+	return map;
+}
+
 /* A map's memory: a freed one's, else new. Its shards keep their counts, of which as many are given as taken. */
 static struct map *map_alloc(void)
 {
@@ -17,14 +44,9 @@ static struct map *map_alloc(void)
 	map = free_maps;
 	if (map)
 		free_maps = map->next_free;
+	else
+		map = map_alloc_new();
 	pthread_mutex_unlock(&free_lock);
-	if (map)
-		return map;
-	map = aligned_alloc(CACHE_LINE, sizeof(*map));
-	if (!map)
-		return NULL;
-	memset(map, 0, sizeof(*map));
-	pthread_mutex_init(&map->lock, NULL);
 	return map;
 }
 
@@ -43,10 +65,10 @@ static int64_t map_refs(struct map *map)
 {
 	uint64_t given = 0, taken = 0;
 
-	for (size_t i = 0; i < NR_SHARDS; i++)
-		given += atomic_load(&map->shards[i].given);
-	for (size_t i = 0; i < NR_SHARDS; i++)
-		taken += atomic_load(&map->shards[i].taken);
+	for (uint32_t i = 0; i < NR_SHARDS; i++)
+		given += atomic_load(&map_shard(map, i)->given);
+	for (uint32_t i = 0; i < NR_SHARDS; i++)
+		taken += atomic_load(&map_shard(map, i)->taken);
 	return (int64_t)(taken - given);
 }
 

@@ -197,7 +197,7 @@ DEVMAP_API int32_t devmap_pagemap_ops_count(void);
  * The map is alive until devmap_memunmap_pages(), and its handle valid until devmap_pagemap_free(). Any thread.
  * @param config what to create; read during the call only, but for the memory it points to (see there).
  * @param map    receives the handle on success, else is left alone.
- * @return 0; -EINVAL for a bad argument (null, zero or misaligned or overflowing length or address, unknown type or
+ * @return 0; -EINVAL for a bad argument (null, zero or misaligned length or address, one beyond 2^57, unknown type or
  *         backing, a managed type without page_free, a HOST map with one); -EEXIST where the range overlaps another
  *         map; -ENOMEM without memory or address space, or with an altmap too small; -EBUSY for an altmap in use;
  *         -EOPNOTSUPP for a type that the library was built without; -EOVERFLOW as devmap_pagemap_get_ops().
