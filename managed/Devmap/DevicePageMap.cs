@@ -196,7 +196,14 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     /// </exception>
     public PageLease Lease(long firstPage, long pageCount = 1)
     {
-        return TryLeaseCore(firstPage, pageCount, out int result) ?? throw LeaseError(result);
+        // Most leases are of one page of a map that is no file's. The native side checks what it is given; whatever it does
+        // not take is asked again, where the answer says why.
+        devmap_page* page = pageCount == 1 ? NativeMethods.devmap_pagemap_get_page_fast(Pointer, (ulong)firstPage) : null;
+        if (page == null)
+            return LeaseSlow(firstPage, pageCount);
+        PageLease lease = PageLease.Create(this, page, 1, (byte*)Address + (firstPage * PageSize), PageSize, isWritable: true);
+        GC.KeepAlive(this);
+        return lease;
     }
 
     /// <summary>As <see cref="Lease"/>, but answers false where the pages' layout is being broken.</summary>
@@ -374,14 +381,12 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pageCount);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pageCount, _maxLeasedPages);
         if (firstPage > PageCount - pageCount)
-            ThrowOutside(firstPage, pageCount);
+            throw new ArgumentOutOfRangeException(nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
         if (_file != null)
-            ThrowIsFile();
+            throw new InvalidOperationException($"Pages of {this} may lie beyond the file's end: lease them by offset, from their {nameof(DaxFile)}.");
         ThrowIfDisposed();
-        result = 0;
-        devmap_page* page = pageCount == 1 ? NativeMethods.devmap_pagemap_get_page_fast(Pointer, (ulong)firstPage) : null;
-        if (page == null)
-            result = GetPages((ulong)firstPage, (ulong)pageCount, out page);
+        devmap_page* page;
+        result = NativeMethods.devmap_pagemap_get_pages(Pointer, (ulong)firstPage, (ulong)pageCount, &page);
         GC.KeepAlive(this);
         if (result != 0)
             return null;
@@ -390,19 +395,6 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 
     /// <summary>A method of its own, as it leaves managed code, for which its caller would prepare on every call.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private int GetPages(ulong firstPage, ulong pageCount, out devmap_page* page)
-    {
-        devmap_page* first;
-        int result = NativeMethods.devmap_pagemap_get_pages(Pointer, firstPage, pageCount, &first);
-        page = first;
-        return result;
-    }
-
-    [DoesNotReturn]
-    private void ThrowOutside(long firstPage, long pageCount) => throw new ArgumentOutOfRangeException(
-        nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
-
-    [DoesNotReturn]
-    private void ThrowIsFile() => throw new InvalidOperationException(
-        $"Pages of {this} may lie beyond the file's end: lease them by offset, from their {nameof(DaxFile)}.");
+    private PageLease LeaseSlow(long firstPage, long pageCount) =>
+        TryLeaseCore(firstPage, pageCount, out int result) ?? throw LeaseError(result);
 }
