@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Devmap.Interop;
 using Devmap.Native;
@@ -10,11 +11,12 @@ namespace Devmap;
 public readonly unsafe struct DevicePage : IEquatable<DevicePage>
 {
     private readonly DevicePageMap? _map;
+    private readonly long _index;
 
     internal DevicePage(DevicePageMap map, long index)
     {
         _map = map;
-        Index = index;
+        _index = index;
     }
 
     /// <summary>The map that the page belongs to.</summary>
@@ -22,7 +24,7 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
     public DevicePageMap Map => _map ?? throw new InvalidOperationException("default(DevicePage) is no page.");
 
     /// <summary>The page's index in its map, from 0.</summary>
-    public long Index { get; }
+    public long Index => _index;
 
     /// <summary>
     /// The count as the kernel tells it: 1 is idle, 2 is one user. A moment's answer, unless the caller holds the page.
@@ -112,6 +114,12 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
 
     /// <summary>The native <c>devmap_page</c>, for native code that is handed the page. The caller holds a lease on it.</summary>
     public nint DangerousGetHandle() => (nint)Pointer;
+
+    /// <summary>
+    /// Makes a page of a batch, which is of one map for good, another page of it: without writing the reference to the map
+    /// again, which the garbage collector would have to be told of.
+    /// </summary>
+    internal static void SetIndex(ref DevicePage page, long index) => Unsafe.AsRef(in page._index) = index;
 
     /// <inheritdoc/>
     public bool Equals(DevicePage other) => ReferenceEquals(_map, other._map) && Index == other.Index;

@@ -32,6 +32,9 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     private readonly nint _owner;
     private readonly MemoryType _type;
     private GCHandle _self;
+
+    // One batch's pages while no callback uses them.
+    private DevicePage[]? _batch;
     private volatile int _detachingThread;
     private volatile bool _disposed;
 
@@ -258,6 +261,22 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         Address = (nint)map->start;
         Volatile.Write(ref _handle, (nint)map);
     }
+
+    /// <summary>Pages of this map for a batch's callback; their indices are any.</summary>
+    internal DevicePage[] TakeBatch()
+    {
+        DevicePage[]? batch = Interlocked.Exchange(ref _batch, null);
+        if (batch is null)
+        {
+            batch = new DevicePage[BatchPageDriver.MaxBatch];
+            Array.Fill(batch, new DevicePage(this, 0));
+        }
+
+        return batch;
+    }
+
+    /// <summary>Keeps one of them for the next batch.</summary>
+    internal void GiveBatchBack(DevicePage[] batch) => Volatile.Write(ref _batch, batch);
 
     internal long IndexOf(devmap_page* page)
     {

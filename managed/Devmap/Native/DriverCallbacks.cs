@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Devmap.Interop;
@@ -67,16 +66,17 @@ internal static unsafe class DriverCallbacks
 
     private static void CallBatch(DevicePageMap map, ReadOnlySpan<nint> pages)
     {
-        DevicePage[] batch = ArrayPool<DevicePage>.Shared.Rent(pages.Length);
+        DevicePage[] batch = map.TakeBatch();
         try
         {
+            nint first = (nint)map.Pointer->pages;
             for (int i = 0; i < pages.Length; i++)
-                batch[i] = new DevicePage(map, map.IndexOf((devmap_page*)pages[i]));
+                DevicePage.SetIndex(ref batch[i], (pages[i] - first) / sizeof(devmap_page));
             ((BatchPageDriver)map.Driver!).OnPagesFree(batch.AsSpan(0, pages.Length));
         }
         finally
         {
-            ArrayPool<DevicePage>.Shared.Return(batch, clearArray: true);
+            map.GiveBatchBack(batch);
         }
     }
 }
