@@ -12,6 +12,7 @@ readonly artifacts=artifacts
 readonly logs=$artifacts/logs
 readonly results=$artifacts/test-results
 readonly command=$artifacts/dotnet/bin/Devmap.Command/release/devmap
+readonly benchmarks=$artifacts/dotnet/bin/Devmap.Benchmarks/release/Devmap.Benchmarks
 
 # Every configuration, both compilers, both sanitizer builds.
 readonly presets=(dev clang-dev release ops-off fs-dax-only device-private-only device-public-only asan tsan)
@@ -24,7 +25,9 @@ usage: ./build.sh COMMAND [ARGUMENT...]
                  build, then do the main job: `devmap run` with these arguments
   devmap ARGS    build, then run any verb of the devmap command
   test           build and test everything; the last line is `N passed, N failed`
-  bench ARGS     build optimised, then run the benchmarks
+  bench [--quick] [--rounds N] [--out DIR] [--help]
+                 build optimised, then measure what Devmap costs, beside what you would use instead: half an hour, or
+                 three minutes with --quick; the report is artifacts/bench/report.md
   pack           build the NuGet packages into artifacts/packages
   generate       generate the C# bindings anew from the headers
   help           this text
@@ -68,8 +71,12 @@ has_cmocka() {
 		cc -x c - -lcmocka -o /dev/null 2>/dev/null
 }
 
-has_benchmark() {
-	printf '%s\n' '#include <benchmark/benchmark.h>' | c++ -x c++ -E - >/dev/null 2>&1
+has_header() {
+	printf '#include <%s>\n' "$1" | c++ -x c++ -E - >/dev/null 2>&1
+}
+
+has_module() {
+	pkg-config --exists "$1" 2>/dev/null
 }
 
 # require build|test|bench: installs the Debian packages that are missing for it, or says which they are.
@@ -86,7 +93,14 @@ require() {
 		has_clang || missing+=(clang)
 	fi
 	if [[ $1 == bench ]]; then
-		has cc && has_benchmark || missing+=(libbenchmark-dev)
+		has_header benchmark/benchmark.h || missing+=(libbenchmark-dev)
+		has_header boost/smart_ptr/intrusive_ptr.hpp || missing+=(libboost-dev)
+		has pkg-config || missing+=(pkg-config)
+		has_module glib-2.0 || missing+=(libglib2.0-dev)
+		has_module libdpdk || missing+=(dpdk-dev)
+		has_module liburcu || missing+=(liburcu-dev)
+		has valgrind || missing+=(valgrind)
+		has gnuplot || missing+=(gnuplot-nox)
 	fi
 	((${#missing[@]} > 0)) || return 0
 
@@ -107,6 +121,33 @@ build_command() {
 	require build
 	step "building the devmap command" dotnet build managed/Devmap.Command -c Release || exit 1
 	[[ -x $command ]] || die "the build left no $command"
+}
+
+build_benchmarks() {
+	require build
+	step "building the managed benchmarks" dotnet build tests/benchmarks/Devmap.Benchmarks -c Release || exit 1
+	[[ -x $benchmarks ]] || die "the build left no $benchmarks"
+}
+
+build_native_benchmarks() {
+	require bench
+	step "configuring the native benchmarks" cmake -S . -B "$artifacts/cmake/bench" -G Ninja \
+		-DCMAKE_BUILD_TYPE=Release -DDEVMAP_TESTS=OFF -DDEVMAP_BENCHMARKS=ON || exit 1
+	step "building the native benchmarks" cmake --build "$artifacts/cmake/bench" || exit 1
+}
+
+run_benchmarks() {
+	# Help needs nothing but the program.
+	case "${1-}" in
+	-h | -\? | --help)
+		[[ -x $benchmarks ]] || build_benchmarks
+		;;
+	*)
+		build_native_benchmarks
+		build_benchmarks
+		;;
+	esac
+	exec "$benchmarks" "$@"
 }
 
 # The tests' sums.
@@ -248,8 +289,7 @@ test)
 	run_tests
 	;;
 bench)
-	require bench
-	exec tests/benchmarks/run.sh "$@"
+	run_benchmarks "$@"
 	;;
 pack)
 	require build

@@ -7,11 +7,13 @@
 #undef DEVMAP_CONFIG_HMM
 #undef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
 
-#include "pairs.h"
+#include "loops.h"
 
-__attribute__((aligned(64))) void pairs_ungated(devmap_page *page, uint64_t n)
+__attribute__((aligned(64), noinline)) void loop_pairs_ungated(devmap_page **pages, uint64_t nr_pages, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {
+		devmap_page *page = pages[i & (nr_pages - 1)];
+
 		devmap_get_page(page);
 		devmap_put_page(page);
 	}

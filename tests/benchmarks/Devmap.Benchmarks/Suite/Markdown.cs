@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+using System.Text;
+
+namespace Devmap.Benchmarks.Suite;
+
+/// <summary>Writes Markdown.</summary>
+internal static class Markdown
+{
+    public static StringBuilder Heading(this StringBuilder text, int level, string title) =>
+        text.Append(new string('#', level)).Append(' ').Append(title).Append("\n\n");
+
+    public static StringBuilder Paragraph(this StringBuilder text, string words) => text.Append(words).Append("\n\n");
+
+    public static StringBuilder Picture(this StringBuilder text, string title, string path) =>
+        text.Append("![").Append(Escape(title)).Append("](").Append(path).Append(")\n\n");
+
+    public static StringBuilder Table(this StringBuilder text, IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
+    {
+        text.Row(columns).Row([.. columns.Select(_ => "---")]);
+        foreach (IReadOnlyList<string> row in rows)
+            text.Row(row);
+        return text.Append('\n');
+    }
+
+    private static StringBuilder Row(this StringBuilder text, IEnumerable<string> cells) =>
+        text.Append("| ").AppendJoin(" | ", cells.Select(Escape)).Append(" |\n");
+
+    private static string Escape(string cell) =>
+        cell.ReplaceLineEndings(" ").Replace("|", "\\|", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal).Replace("[", "\\[", StringComparison.Ordinal);
+}

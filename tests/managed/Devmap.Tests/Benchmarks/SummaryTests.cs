@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+using Devmap.Benchmarks.Suite;
+using Xunit;
+
+namespace Devmap.Tests.Benchmarks;
+
+/// <summary>Medians and quartiles.</summary>
+public sealed class SummaryTests
+{
+    [Theory]
+    [InlineData(new[] { 7.0 }, 7, 7, 7)]
+    [InlineData(new[] { 2.0, 1 }, 1.5, 1.25, 1.75)]
+    [InlineData(new[] { 3.0, 1, 2 }, 2, 1.5, 2.5)]
+    [InlineData(new[] { 4.0, 1, 3, 2 }, 2.5, 1.75, 3.25)]
+    [InlineData(new[] { 5.0, 1, 100, 2, 4 }, 4, 2, 5)]
+    public void Come_from_sorted_values(double[] values, double median, double quartile1, double quartile3)
+    {
+        var summary = Summary.Of(values);
+
+        Assert.Equal(new Summary(median, quartile1, quartile3, values.Length), summary);
+        Assert.Equal(quartile3 - quartile1, summary.Spread);
+    }
+
+    [Fact]
+    public void Need_a_value() => Assert.Throws<ArgumentException>(() => Summary.Of([]));
+}
