@@ -101,19 +101,26 @@ static int release_begin_locked(struct map *map, const void *owner)
 	return 0;
 }
 
+struct callback_scan {
+	struct map *map;
+	uint32_t shard;
+};
+
 /*
  * Whether the callbacks that found the driver have returned. Each is counted in one shard from before it looked for the
- * driver until after it returned, so a shard once seen with none holds none of them any more. What returned is read
- * first: what is then found begun and not returned had not returned at that moment, or begins and finds no driver.
+ * driver until after it returned, so a shard once seen with none holds none of them any more, and need not be seen again.
+ * What returned is read first: what is then found begun and not returned had not returned at that moment, or begins and
+ * finds no driver.
  */
 static bool callbacks_have_returned(void *context)
 {
-	struct map *map = context;
+	struct callback_scan *scan = context;
 
-	for (uint32_t i = 0; i < NR_SHARDS; i++) {
-		uint64_t returned = atomic_load(&map_shard(map, i)->callbacks_returned);
+	for (; scan->shard < NR_SHARDS; scan->shard++) {
+		struct map_shard *shard = map_shard(scan->map, scan->shard);
+		uint64_t returned = atomic_load(&shard->callbacks_returned);
 
-		if (atomic_load(&map_shard(map, i)->callbacks_begun) != returned)
+		if (atomic_load(&shard->callbacks_begun) != returned)
 			return false;
 	}
 	return true;
@@ -135,7 +142,7 @@ int devmap_fs_dax_release(devmap_pagemap *pgmap, const void *owner)
 		return result;
 	/* The heavy half of claim_enter()'s check: between taking the driver away and the counters. */
 	fence_heavy();
-	wait_until(map, callbacks_have_returned, map, DEVMAP_WAIT_FOREVER, NULL);
+	wait_until(map, callbacks_have_returned, &(struct callback_scan){.map = map}, DEVMAP_WAIT_FOREVER, NULL);
 	pthread_mutex_lock(&map->lock);
 	claim_end_locked(map);
 	pthread_mutex_unlock(&map->lock);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "internal.h"
 
-#include <stdlib.h>
-
 /*
  * Address -> map: a radix tree over 4 KiB units, as the kernel's pgmap_array. An entry stands for all addresses below it:
  * it is 0, a map, or a node (bit 0 set), so that a map of any length and alignment takes few entries, and a look-up takes
@@ -21,6 +19,8 @@
 #define NODE_SHIFT 4
 #define NODE_ENTRIES (1 << NODE_SHIFT)
 #define UNIT_SHIFT 12
+/* Nodes that memory is reserved for at a time: 2 MiB, taken as it is used. */
+#define NODES_RESERVED 16384
 
 typedef _Atomic(uintptr_t) entry;
 
@@ -129,6 +129,24 @@ static bool is_vacant(const struct span *span)
 	return true;
 }
 
+/* A node that was never used, side by side with others; zero-filled, as its entries are to be. */
+static struct node *node_alloc_new(void)
+{
+	static struct node *nodes;
+	static size_t nr_left;
+
+	if (nr_left == 0) {
+		void *memory;
+
+		if (os_reserve(NODES_RESERVED * sizeof(struct node), sizeof(struct node), OS_READ_WRITE, &memory) != 0)
+			return NULL;
+		nodes = memory;
+		nr_left = NODES_RESERVED;
+	}
+	nr_left--;
+	return nodes++;
+}
+
 static struct node *node_alloc(void)
 {
 	struct node *node = free_nodes;
@@ -140,10 +158,7 @@ static struct node *node_alloc(void)
 		atomic_store_explicit(&node->entries[0], 0, memory_order_relaxed);
 		return node;
 	}
-	node = aligned_alloc(sizeof(*node), sizeof(*node));
-	for (size_t i = 0; node && i < NODE_ENTRIES; i++)
-		atomic_init(&node->entries[i], 0);
-	return node;
+	return node_alloc_new();
 }
 
 static void node_free(struct node *node)

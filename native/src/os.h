@@ -29,7 +29,7 @@ void os_discard(void *address, uint64_t length);
 
 /*
  * Has every thread of the process that runs now execute a full barrier before this returns; threads that don't run have.
- * Works once os_membarrier_register() has returned 0, which it does not on every system; else does nothing.
+ * os_membarrier_register() tells whether the system can do so. Should it refuse later, this takes 10 ms.
  */
 void os_membarrier(void);
 int os_membarrier_register(void);

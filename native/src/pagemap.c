@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "internal.h"
 
-#include <stdlib.h>
 
 /* ---- handles ---------------------------------------------------------------------------------------------------- */
 
@@ -448,7 +447,7 @@ int map_create(const devmap_pagemap_config *config, const struct map_file *file,
 	if (result != 0)
 		return result;
 
-	/* Sets shards up before there is a page: nothing that takes or drops one waits for that. */
+	/* Sets shards up before there is a page, so that nothing that takes or drops one has to. */
 	(void)this_shard();
 	map = map_alloc();
 	if (!map)

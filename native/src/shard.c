@@ -11,6 +11,9 @@ _Static_assert(NR_OWNED_SHARDS <= 64, "a bit each");
 
 _Thread_local uint32_t this_shard_plus_one __attribute__((tls_model("initial-exec")));
 
+/* Written once, before any shard is owned. */
+bool shards_are_owned;
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 /* Its destructor runs when a thread with an owned shard ends. */
 static pthread_key_t thread_end;
@@ -32,11 +35,34 @@ static void give_back(void *shard_plus_one)
 	atomic_fetch_and_explicit(&owned, ~(UINT64_C(1) << ((uintptr_t)shard_plus_one - 1)), memory_order_release);
 }
 
+/* In a child of fork(2), whose only thread is the one that forked. */
+static void after_fork(void)
+{
+	uint32_t shard = this_shard_plus_one - 1;
+
+	atomic_store(&owned, shard < NR_OWNED_SHARDS ? UINT64_C(1) << shard : 0);
+}
+
 static void set_up(void)
 {
-	/* Without the barrier, or a way to learn of threads' ends, no shard is ever owned. */
-	if (os_membarrier_register() == 0 && pthread_key_create(&thread_end, give_back) == 0)
-		atomic_store(&owned, 0);
+	/* Without the barrier, or a way to learn of threads' ends and of forks, no shard is ever owned. */
+	if (os_membarrier_register() != 0 || pthread_key_create(&thread_end, give_back) != 0)
+		return;
+	if (pthread_atfork(NULL, NULL, after_fork) != 0) {
+		(void)pthread_key_delete(thread_end);
+		return;
+	}
+	shards_are_owned = true;
+	atomic_store(&owned, 0);
+}
+
+/* When a plugin that contains the library is unloaded: threads that end later have nothing to give back to. */
+__attribute__((destructor)) static void tear_down(void)
+{
+	if (!shards_are_owned)
+		return;
+	atomic_store(&owned, ALL_OWNED);
+	(void)pthread_key_delete(thread_end);
 }
 
 /* The number of a shard that is this thread's from now on, or NR_OWNED_SHARDS. */

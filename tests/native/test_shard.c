@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Counters by thread: some threads own a shard, the others share. Whichever a thread has, sums are exact and a teardown
- * sees what every thread took. All of it runs a second time in a process where the system refuses membarrier(2), so that
- * every thread shares.
+ * sees what every thread took. All of it runs again in a process where the system refuses membarrier(2) from the start, so
+ * that every thread shares, and in one where it begins to refuse when shards are owned.
  */
 #include "support.h"
 
@@ -21,6 +21,9 @@
 
 /* More than own a shard. */
 #define MANY_THREADS 80
+
+/* Where every barrier takes 10 ms. */
+static bool barriers_are_slow;
 
 struct crowd {
 	devmap_pagemap *map;
@@ -119,7 +122,7 @@ static void take_drop_or_tear_down(void *shared, uint32_t index, struct rng *rng
 static void a_teardown_under_takers_waits_for_each_of_them(void **state)
 {
 	(void)state;
-	for (uint32_t round = 0; round < scaled(300); round++) {
+	for (uint32_t round = 0; round < (barriers_are_slow ? 20 : scaled(300)); round++) {
 		struct crowd crowd;
 
 		crowd_open(&crowd, managed_types[round % nr_managed_types], UINT32_MAX);
@@ -147,7 +150,7 @@ static void take_drop_or_release(void *shared, uint32_t index, struct rng *rng)
 static void a_release_under_takers_waits_for_each_callback(void **state)
 {
 	(void)state;
-	for (uint32_t round = 0; round < scaled(300); round++) {
+	for (uint32_t round = 0; round < (barriers_are_slow ? 20 : scaled(300)); round++) {
 		struct crowd crowd;
 
 		crowd_open(&crowd, DEVMAP_MEMORY_DEVICE_FS_DAX, 200);
@@ -233,13 +236,43 @@ static int run_without_membarrier(void)
 	return cmocka_run_group_tests_name("without membarrier", contracts, NULL, NULL);
 }
 
-/* The child comes first: in it the library has not been used before, and learns that there is no membarrier. */
+static int run_with_membarrier_refused_later(void)
+{
+	devmap_page *page;
+
+	/* Owns a shard from here on. */
+	if (devmap_alloc_pages(0, &page) != 0)
+		return 1;
+	devmap_put_page(page);
+	destroy_map(create_host_map(1));
+	barriers_are_slow = true;
+	if (!refuse_membarrier()) {
+		perror("membarrier can't be refused");
+		return 1;
+	}
+	return cmocka_run_group_tests_name("membarrier refused later", contracts, NULL, NULL);
+}
+
+/* A child of a process that owns shards: those of threads that it does not have are free in it. */
+static int run_after_fork(void)
+{
+	return cmocka_run_group_tests_name("after fork", contracts, NULL, NULL);
+}
+
+static bool succeeded(int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* The children come first: in them the library has not been used before, and learns whether there is a membarrier. */
 int main(void)
 {
-	int status = status_of_child(run_without_membarrier);
+	bool without = succeeded(status_of_child(run_without_membarrier));
+	bool later = succeeded(status_of_child(run_with_membarrier_refused_later));
 	int failed = cmocka_run_group_tests(contracts, NULL, NULL);
+	bool forked = succeeded(status_of_child(run_after_fork));
 
-	return failed != 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+	return failed != 0 || !without || !later || !forked;
 }
 
 #else

@@ -239,9 +239,7 @@ inline DEVMAP_API bool devmap_is_device_public_page(const devmap_page *page)
 
 /**
  * Takes a reference on a page that the caller may hold none on, activating an idle device page. The caller keeps the
- * page's metadata alive: by a reference on its map, or as the only one who can tear the map down. Where the page's
- * layout begins to be broken in this very moment, the page is in use for a moment: the driver may hear of an idle page
- * that nobody was given.
+ * page's metadata alive: by a reference on its map, or as the only one who can tear the map down.
  * @return 0; -EINVAL for NULL; -ENODEV when the map is being torn down or is, when it never looked the page up, or when
  *         an ordinary page was freed; -EAGAIN when the page's layout is being broken (fs_dax.h); -EOVERFLOW for a
  *         saturated page.
@@ -251,8 +249,7 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_try_get_page(devmap_page *page);
 /**
  * Takes a reference on each of @p nr_pages pages of @p map from @p first_page: on all of them or on none.
  * The handle must be valid: before devmap_pagemap_free(). Where one of them is refused, those before it were in use for a
- * moment, and it may have been, as in devmap_try_get_page(): a driver may hear of idle pages that nobody was given. Any
- * thread.
+ * moment: a driver may hear, in this call, of idle pages that nobody was given. Any thread.
  * @param page receives the first page; the others follow it in memory. Left alone on failure.
  * @return 0; -EINVAL for NULL or no pages; -ERANGE for pages outside the map; -ENODEV, -EAGAIN and -EOVERFLOW as
  *         devmap_try_get_page().

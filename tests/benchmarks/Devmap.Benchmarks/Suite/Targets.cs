@@ -14,6 +14,7 @@ internal static class Targets
         new("C# get + put / SafeHandle add + release", "PutBenchmarks/ManagedInline", "PutBenchmarks/SafeHandle", 0.85),
         new("C# get + put / the same through DllImport", "PutBenchmarks/ManagedInlineCall", "PutBenchmarks/DllImportCall", 0.65),
         new("acquire + last put + managed callback, from C# / ArrayPool rent + return of 4 KiB", "EdgeBenchmarks/ManagedFromManaged", "EdgeBenchmarks/ArrayPoolRentReturn4K", 1) { Floor = "EdgeBenchmarks/AtomicPair" },
+        new("the same, eight at a time", "EdgeBenchmarks/ManagedFromManagedEightOut", "EdgeBenchmarks/ArrayPoolRentReturn4KEightOut", 1) { Floor = "EdgeBenchmarks/AtomicPair" },
         new("acquire + last put + callback, from native code, managed driver / native driver", "EdgeBenchmarks/ManagedFromNative", "EdgeBenchmarks/NativeFromNative", 4),
         new("PageLease of one page / MemoryPool.Shared rent + dispose", "LeaseBenchmarks/LeaseReused", "LeaseBenchmarks/MemoryPool", 0.8) { NoAllocation = true, Floor = "EdgeBenchmarks/AtomicPair" },
         new("idle callbacks to a managed driver, per page, in batches of 256 / one at a time", "CallbackBenchmarks/Batched", "CallbackBenchmarks/OneAtATime", 0.2),
