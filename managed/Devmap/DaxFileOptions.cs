@@ -30,9 +30,9 @@ public sealed class DaxFileOptions
 
     /// <summary>
     /// Whether a disposed lease's object serves a later lease, so that leasing allocates nothing: each thread keeps those that
-    /// it disposed, up to 64. False unless set. Then a lease must not be touched after its <see cref="PageLease.Dispose()"/>, a
-    /// second dispose included: it may be another's by then. A lease whose <see cref="PageLease.Memory"/> was asked for or
-    /// pinned is not used again, since copies of that may be anywhere.
+    /// it disposed, up to 64. False unless set. Then a lease must not be touched once it is disposed, by any thread, as it may be
+    /// another's by then: not by a second dispose either, so what <c>using</c> disposes is not to be disposed before. A lease
+    /// whose <see cref="PageLease.Memory"/> was asked for, or that was pinned, is not used again, as copies may be anywhere.
     /// </summary>
     public bool ReuseLeases { get; init; }
 }

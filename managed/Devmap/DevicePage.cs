@@ -72,8 +72,9 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
     private devmap_page* Pointer => &Map.Pointer->pages[Index];
 
     /// <summary>
-    /// Leases the page. In its own callback this always succeeds, while the map is being disposed or the page truncated
-    /// too: they then wait for the lease. Elsewhere it is <see cref="DevicePageMap.Lease"/> of this page.
+    /// Leases the page. In its own callback, or that of a page that became idle together with it, this always succeeds, while
+    /// the map is being disposed or the page truncated too: they then wait for the lease. Elsewhere it is
+    /// <see cref="DevicePageMap.Lease"/> of this page.
     /// </summary>
     /// <returns>The lease, of the page or of the part of it that is in the file; dispose it.</returns>
     /// <exception cref="ObjectDisposedException">The map is disposed, or, outside the callback, being disposed.</exception>

@@ -75,6 +75,10 @@ public sealed unsafe partial class DevicePageMap
     private int UnmapInTurn(TimeSpan timeout, devmap_busy_report* report)
     {
         long started = Stopwatch.GetTimestamp();
+
+        // Nothing native any more: the handle may be another map's, once this object was finalized.
+        if (_detached)
+            return 0;
         if (!_teardown.Wait(TimeSpan.Zero))
         {
             // The driver's OnDetached disposes the map that it is detached from.
@@ -95,6 +99,8 @@ public sealed unsafe partial class DevicePageMap
 
         try
         {
+            if (_detached)
+                return 0;
             int result = UnmapNow(timeout, started, report);
             if (result is 0 or -NativeError.ENODEV)
                 Detach();
@@ -156,6 +162,7 @@ public sealed unsafe partial class DevicePageMap
         finally
         {
             _detachingThread = 0;
+            _detached = true;
         }
     }
 }

@@ -19,7 +19,13 @@ namespace Devmap;
 [SuppressMessage("Usage", "MA0055:Do not use finalizer", Justification = "Frees the handle that late callers may still look at; see below.")]
 public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 {
+    private const int BatchSlots = 8;
+
+    // 0 before it is known, and once the object is finalized.
     private nint _handle;
+
+    // Of page 0; only to be compared once the object is finalized.
+    private devmap_page* _metadata;
 
     // The file under the map, or null. Its handle then owns the map's.
     private readonly devmap_dax_file* _file;
@@ -33,10 +39,13 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     private readonly MemoryType _type;
     private GCHandle _self;
 
-    // One batch's pages while no callback uses them.
-    private DevicePage[]? _batch;
+    // Pages of batches while no callback uses them, one for each few threads.
+    private readonly DevicePage[]?[] _batches = new DevicePage[BatchSlots][];
     private volatile int _detachingThread;
     private volatile bool _disposed;
+
+    // Torn down, and the driver told.
+    private volatile bool _detached;
 
     private DevicePageMap(DevicePageMapOptions options)
     {
@@ -63,12 +72,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         };
         devmap_pagemap* map;
         int result = NativeMethods.devmap_memremap_pages(&config, &map);
-        if (result == -NativeError.ENOMEM)
-        {
-            DisposedMaps.Reclaim();
+        if (result == -NativeError.ENOMEM && DisposedMaps.Reclaim())
             result = NativeMethods.devmap_memremap_pages(&config, &map);
-        }
-
         if (result != 0)
         {
             _self.Free();
@@ -96,6 +101,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         _maxLeasedPages = int.MaxValue / PageSize;
         PageCount = (long)Pointer->nr_pages;
         Address = (nint)Pointer->start;
+        _metadata = Pointer->pages;
         var ops = OpsOf(driver);
         int result = NativeMethods.devmap_fs_dax_claim(Pointer, Owner, driver is null ? null : &ops);
         if (result != 0)
@@ -116,10 +122,13 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     {
         if (!_disposed)
             return;
+
+        // Who resurrects this object, in a finalizer of its own, finds no handle, and not another map that has it by then.
+        var map = (devmap_pagemap*)Interlocked.Exchange(ref _handle, 0);
         if (_file != null)
             _ = NativeMethods.devmap_dax_file_free(_file);
         else
-            _ = NativeMethods.devmap_pagemap_free(Pointer);
+            _ = NativeMethods.devmap_pagemap_free(map);
         DisposedMaps.Remove();
     }
 
@@ -259,13 +268,14 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     internal void Adopt(devmap_pagemap* map)
     {
         Address = (nint)map->start;
+        _metadata = map->pages;
         Volatile.Write(ref _handle, (nint)map);
     }
 
     /// <summary>Pages of this map for a batch's callback; their indices are any.</summary>
     internal DevicePage[] TakeBatch()
     {
-        DevicePage[]? batch = Interlocked.Exchange(ref _batch, null);
+        DevicePage[]? batch = Interlocked.Exchange(ref _batches[Environment.CurrentManagedThreadId % BatchSlots], null);
         if (batch is null)
         {
             batch = new DevicePage[BatchPageDriver.MaxBatch];
@@ -276,14 +286,9 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Keeps one of them for the next batch.</summary>
-    internal void GiveBatchBack(DevicePage[] batch) => Volatile.Write(ref _batch, batch);
+    internal void GiveBatchBack(DevicePage[] batch) => Volatile.Write(ref _batches[Environment.CurrentManagedThreadId % BatchSlots], batch);
 
-    internal long IndexOf(devmap_page* page)
-    {
-        long index = page - Pointer->pages;
-        GC.KeepAlive(this);
-        return index;
-    }
+    internal long IndexOf(devmap_page* page) => page - _metadata;
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 

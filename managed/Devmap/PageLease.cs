@@ -25,39 +25,43 @@ namespace Devmap;
 /// There is no finalizer: a lease that is lost without being disposed leaks its references, and the map that it came from
 /// names its pages when it is disposed. That is a fault of the program, but not a use after free.
 /// </para>
+/// <para>
+/// All this is of leases as they are by default. With <see cref="DevicePageMapOptions.ReuseLeases"/> the object of a lease that
+/// is disposed may be another lease at once, and whoever still has it must not touch it.
+/// </para>
 /// </remarks>
 public sealed unsafe class PageLease : MemoryManager<byte>
 {
     // _state, one word, so that disposing, pinning and sharing are one atomic each:
     //
     //     bit 0        disposed: no new pins, shares or spans
-    //     bits 1..31   pins: uses that outlast a dispose
+    //     bit 1        elsewhere: of a map that reuses leases, a Memory or a pin was handed out, copies of which may be left
+    //     bits 2..31   pins: uses that outlast a dispose
     //
-    // The references are given back by whoever brings it to "disposed, no pins", which happens once: disposed is never
-    // cleared, and no pin is added after it.
+    // The references are given back by whoever brings it to "disposed, no pins", which happens once: disposed is not
+    // cleared, and no pin is added after it. An object that goes from 0 to disposed is nowhere else, and may be used again.
     private const int Disposed = 1;
-    private const int OnePin = 2;
+    private const int Elsewhere = 2;
+    private const int OnePin = 4;
 
-    // Constant from Create to the dispose.
-    private DevicePageMap _map;
+    // Constant from Create to the dispose; no map when the object waits to be used again.
+    private DevicePageMap? _map;
     private devmap_page* _pages;
     private byte* _address;
     private int _length;
     private int _pageCount;
     private bool _isWritable;
 
-    // Whether a Memory or a pin of it was handed out, copies of which may outlive the lease.
-    private bool _isElsewhere;
-
     private int _state;
 
     private PageLease(DevicePageMap map) => _map = map;
 
     /// <summary>The map that the pages belong to.</summary>
-    public DevicePageMap Map => _map;
+    /// <exception cref="ObjectDisposedException">The lease is disposed, and of a map that reuses leases.</exception>
+    public DevicePageMap Map => _map ?? throw new ObjectDisposedException(nameof(PageLease));
 
     /// <summary>Index of the first page.</summary>
-    public long FirstPage => _map.IndexOf(_pages);
+    public long FirstPage => Map.IndexOf(_pages);
 
     /// <summary>Number of pages.</summary>
     public int PageCount => _pageCount;
@@ -116,7 +120,8 @@ public sealed unsafe class PageLease : MemoryManager<byte>
         get
         {
             _ = GetSpan();
-            _isElsewhere = true;
+            if (Map.ReusesLeases)
+                AddToState(Elsewhere);
             return CreateMemory(_length);
         }
     }
@@ -140,8 +145,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
         PageLease? lease = LeasePool.Take();
         if (lease is null)
             return new PageLease(map);
-        if (lease._map != map)
-            lease._map = map;
+        lease._map = map;
         lease._state = 0;
         return lease;
     }
@@ -151,15 +155,20 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// <exception cref="ObjectDisposedException">This lease is disposed.</exception>
     public PageLease Share()
     {
-        // Made first: what fails for want of memory fails with no reference taken.
-        PageLease share = Create(_map, _pages, _pageCount, _address, _length, _isWritable);
-
         // A pin keeps the references that the new ones are taken from, should another thread dispose this lease now.
-        AddPin();
-        for (int i = 0; i < _pageCount; i++)
-            PageInlines.GetPage(&_pages[i]);
-        RemovePin();
-        return share;
+        AddToState(OnePin);
+        try
+        {
+            // Made first: what fails for want of memory fails with no reference taken.
+            PageLease share = Create(Map, _pages, _pageCount, _address, _length, _isWritable);
+            for (int i = 0; i < _pageCount; i++)
+                PageInlines.GetPage(&_pages[i]);
+            return share;
+        }
+        finally
+        {
+            RemovePin();
+        }
     }
 
     /// <summary>Gives the references back. Again it does nothing.</summary>
@@ -170,7 +179,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     public override Span<byte> GetSpan()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        _map.ThrowIfNotAddressable();
+        Map.ThrowIfNotAddressable();
         return new Span<byte>(_address, _length);
     }
 
@@ -186,9 +195,8 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(elementIndex);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(elementIndex, _length);
-        _map.ThrowIfNotAddressable();
-        _isElsewhere = true;
-        AddPin();
+        Map.ThrowIfNotAddressable();
+        AddToState(Map.ReusesLeases ? OnePin | Elsewhere : OnePin);
         return new MemoryHandle(_address + elementIndex, default, this);
     }
 
@@ -198,32 +206,34 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     public override void Unpin() => RemovePin();
 
     /// <inheritdoc/>
-    public override string ToString() => string.Create(
+    public override string ToString() => _map is null ? "disposed lease" : string.Create(
         CultureInfo.InvariantCulture, $"lease of {_length} bytes in pages {FirstPage} to {FirstPage + _pageCount - 1} of {_map}");
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        // Nobody else may touch a lease whose object is used again, now that it is disposed: no race to decide.
-        if (_state == 0 && _map.ReusesLeases && !_isElsewhere)
+        if (Interlocked.CompareExchange(ref _state, Disposed, 0) == 0)
         {
-            _state = Disposed;
-            End();
-            return;
+            DevicePageMap map = _map!;
+            PutPages(map);
+            if (map.ReusesLeases)
+                Keep();
         }
-
-        // Nearly always it is neither pinned nor disposed: one attempt, where Or would try in a loop.
-        if (Interlocked.CompareExchange(ref _state, Disposed, 0) == 0 || Interlocked.Or(ref _state, Disposed) == 0)
-            End();
+        else if ((Interlocked.Or(ref _state, Disposed) & ~Elsewhere) == 0)
+        {
+            PutPages(_map!);
+        }
     }
 
-    private void AddPin()
+    /// <summary>Adds a pin, or notes that the memory is elsewhere, or both.</summary>
+    private void AddToState(int change)
     {
         int state = Volatile.Read(ref _state);
         while (true)
         {
             ObjectDisposedException.ThrowIf((state & Disposed) != 0, this);
-            int seen = Interlocked.CompareExchange(ref _state, checked(state + OnePin), state);
+            int next = checked(state + (change & ~Elsewhere)) | (change & Elsewhere);
+            int seen = Interlocked.CompareExchange(ref _state, next, state);
             if (seen == state)
                 return;
             state = seen;
@@ -243,29 +253,32 @@ public sealed unsafe class PageLease : MemoryManager<byte>
             state = seen;
         }
 
-        if (state - OnePin == Disposed)
-            End();
+        if (((state - OnePin) & ~Elsewhere) == Disposed)
+            PutPages(_map!);
     }
 
-    /// <summary>Gives the references back; once. The last touch of an object that is kept, which may be another's lease then.</summary>
-    private void End()
+    private void PutPages(DevicePageMap map)
     {
-        DevicePageMap map = _map;
         if (_pageCount == 1)
             PageInlines.PutPage(_pages);
         else
             NativeMethods.devmap_put_pages(_pages, (ulong)_pageCount);
-        if (map.ReusesLeases && !_isElsewhere)
-            LeasePool.Keep(this);
 
         // The last put lets a waiting teardown go on; the map's metadata stays mapped while its object lives.
         GC.KeepAlive(map);
     }
 
+    /// <summary>Puts the object by for this thread's next lease: the last touch of it as this one.</summary>
+    private void Keep()
+    {
+        _map = null;
+        LeasePool.Keep(this);
+    }
+
     private void ThrowIfReadOnly()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        if (!_isWritable && _map.IsReadOnly)
+        if (!_isWritable && Map.IsReadOnly)
             throw new InvalidOperationException($"The file of {_map} is open for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
     }
 }

@@ -11,16 +11,37 @@ internal static class DisposedMaps
     // many, or very large ones, and then Reclaim frees them.
     private const long HandleBytes = 4096;
 
+    // How long Reclaim waits for finalizers, which may be other people's and wait for what its caller holds.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+
+    private static long s_waiting;
+
     /// <summary>Tells the collector of a handle that waits for its finalizer.</summary>
-    public static void Add() => GC.AddMemoryPressure(HandleBytes);
+    public static void Add()
+    {
+        Interlocked.Increment(ref s_waiting);
+        GC.AddMemoryPressure(HandleBytes);
+    }
 
     /// <summary>The handle was freed.</summary>
-    public static void Remove() => GC.RemoveMemoryPressure(HandleBytes);
-
-    /// <summary>Frees what the disposed maps that nobody knows any more have left, for one more attempt.</summary>
-    public static void Reclaim()
+    public static void Remove()
     {
+        Interlocked.Decrement(ref s_waiting);
+        GC.RemoveMemoryPressure(HandleBytes);
+    }
+
+    /// <summary>
+    /// Frees what disposed maps that nobody knows any more have left, as far as their finalizers run within a second.
+    /// </summary>
+    /// <returns>Whether there was any, so that one more attempt is worth it.</returns>
+    public static bool Reclaim()
+    {
+        if (Interlocked.Read(ref s_waiting) == 0)
+            return false;
         GC.Collect();
-        GC.WaitForPendingFinalizers();
+        var finalizers = new Thread(GC.WaitForPendingFinalizers) { IsBackground = true, Name = "devmap reclaim" };
+        finalizers.Start();
+        finalizers.Join(s_patience);
+        return true;
     }
 }

@@ -69,9 +69,8 @@ internal static unsafe class DriverCallbacks
         DevicePage[] batch = map.TakeBatch();
         try
         {
-            nint first = (nint)map.Pointer->pages;
             for (int i = 0; i < pages.Length; i++)
-                DevicePage.SetIndex(ref batch[i], (pages[i] - first) / sizeof(devmap_page));
+                DevicePage.SetIndex(ref batch[i], map.IndexOf((devmap_page*)pages[i]));
             ((BatchPageDriver)map.Driver!).OnPagesFree(batch.AsSpan(0, pages.Length));
         }
         finally

@@ -4,8 +4,7 @@ using System.Runtime.CompilerServices;
 namespace Devmap.Native;
 
 /// <summary>
-/// Objects of disposed leases that wait to be leases again, by thread: what one thread disposed, it uses. An object keeps
-/// its last map alive while it waits.
+/// Objects of disposed leases that wait to be leases again, by thread: what one thread disposed, it uses.
 /// </summary>
 internal sealed class LeasePool
 {

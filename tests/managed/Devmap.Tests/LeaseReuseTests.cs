@@ -147,6 +147,65 @@ public sealed class LeaseReuseTests : IDisposable
     }
 
     [Fact]
+    public void A_disposed_lease_gives_nothing_more()
+    {
+        PageLease lease = _map.Lease(3);
+        lease.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(() => lease.Share());
+        Assert.Throws<ObjectDisposedException>(() => lease.Memory.Length);
+        Assert.Throws<ObjectDisposedException>(() => lease.Pin());
+        Assert.Throws<ObjectDisposedException>(() => lease.Map);
+        Assert.Equal("disposed lease", lease.ToString());
+        lease.Dispose();
+        Assert.Empty(_map.GetBusyPages());
+        Assert.Equal(1, _driver[3]);
+    }
+
+    /// <summary>Whatever a thread still does with a lease while another disposes it: all or nothing, and nothing of a later lease.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Sharing_and_disposing_at_once_is_one_after_the_other(bool share)
+    {
+        PageLease lease = _map.Lease(7);
+        var taken = new object?[1];
+        Crowd.RunRounds(
+            2,
+            5000,
+            (member, round) =>
+            {
+                PageLease current = Volatile.Read(ref lease);
+                if (member == 0)
+                {
+                    current.Dispose();
+                    return;
+                }
+
+                try
+                {
+                    taken[0] = share ? current.Share() : current.Memory;
+                }
+                catch (ObjectDisposedException)
+                {
+                    taken[0] = null;
+                }
+            },
+            () =>
+            {
+                // A Memory is of the lease that it was asked of, or of none.
+                using PageLease next = _map.Lease(200);
+                if (taken[0] is Memory<byte> memory)
+                    Assert.Throws<ObjectDisposedException>(() => memory.Span.Length);
+                (taken[0] as PageLease)?.Dispose();
+                Volatile.Write(ref lease, _map.Lease(7));
+            });
+        lease.Dispose();
+
+        Assert.Empty(_map.GetBusyPages());
+    }
+
+    [Fact]
     public void Many_threads_each_get_leases_of_their_own()
     {
         Crowd.Run(8, worker =>

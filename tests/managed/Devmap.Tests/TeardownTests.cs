@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Xunit;
 
@@ -298,9 +299,36 @@ public sealed class TeardownTests
     }
 
     [Fact]
-    public void A_map_that_is_disposed_and_forgotten_is_collected()
+    public void A_finalized_map_is_of_no_use_and_harms_no_other()
     {
-        WeakReference forgotten = DisposeAndForget();
+        DisposeAndResurrect();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        DevicePageMap dead = Resurrecting.Saved!;
+        Resurrecting.Saved = null;
+
+        // One of them has the handle now.
+        DevicePageMap[] others = [.. Enumerable.Range(0, 8).Select(_ => Create(TimeSpan.Zero, new CountingDriver()))];
+        Assert.Throws<ObjectDisposedException>(() => dead.Lease(3));
+        Assert.Throws<ObjectDisposedException>(() => dead.Lease(3, 2));
+        Assert.Throws<ObjectDisposedException>(() => dead.GetBusyPages());
+        Assert.Throws<ObjectDisposedException>(() => dead.Resume());
+        Assert.Equal(0, dead.DangerousGetHandle());
+        dead.Dispose();
+        foreach (DevicePageMap other in others)
+        {
+            Assert.Empty(other.GetBusyPages());
+            other.Lease(3).Dispose();
+            other.Dispose();
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_map_that_is_disposed_and_forgotten_is_collected(bool reuseLeases)
+    {
+        WeakReference forgotten = DisposeAndForget(reuseLeases);
         GC.Collect();
         GC.WaitForPendingFinalizers();
         GC.Collect();
@@ -317,9 +345,17 @@ public sealed class TeardownTests
     });
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static WeakReference DisposeAndForget()
+    private static void DisposeAndResurrect()
     {
         DevicePageMap map = Create(TimeSpan.Zero);
+        map.Dispose();
+        _ = new Resurrecting(map);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference DisposeAndForget(bool reuseLeases)
+    {
+        DevicePageMap map = DevicePageMap.Create(new() { PageCount = 64, ReuseLeases = reuseLeases });
         map.Lease(1).Dispose();
         map.Dispose();
         return new WeakReference(map, trackResurrection: true);
@@ -341,5 +377,14 @@ public sealed class TeardownTests
         {
             return given;
         }
+    }
+
+    /// <summary>Keeps a map that nobody else knows any more, from its finalizer.</summary>
+    [SuppressMessage("Usage", "MA0055:Do not use finalizer", Justification = "It is what is tested.")]
+    private sealed class Resurrecting(DevicePageMap map)
+    {
+        ~Resurrecting() => Saved = map;
+
+        public static DevicePageMap? Saved { get; set; }
     }
 }
