@@ -89,6 +89,16 @@ static void edge_fs_dax(void)
 	map_destroy(map);
 }
 
+/* Pages that nobody hears of: the gate is read at the edge, and is off. instruction_loops_ops_off.c has the like of it. */
+static void edge_gate_off(void)
+{
+	devmap_pagemap *map = map_create(NR_PAGES, NULL, NULL);
+
+	map_touch(map, NR_PAGES);
+	loop_edges(map, NR_PAGES, EDGES);
+	map_destroy(map);
+}
+
 static const struct {
 	const char *what;
 	const char *function;
@@ -102,6 +112,7 @@ static const struct {
 	{"bare_atomics", "loop_bare_atomics", PAIRS, bare_atomics},
 	{"edge_native_driver", "loop_edges", EDGES, edge_native_driver},
 	{"edge_fs_dax", "loop_edges", EDGES, edge_fs_dax},
+	{"edge_gate_off", "loop_edges", EDGES, edge_gate_off},
 };
 
 #define NR_LOOPS (sizeof(loops) / sizeof(loops[0]))

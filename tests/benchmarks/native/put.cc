@@ -4,6 +4,8 @@
 #include <chrono>
 #include <memory>
 
+#include <sched.h>
+
 #include "support.h"
 
 namespace {
@@ -93,12 +95,42 @@ void unshare_pages(const benchmark::State &)
 	shared_pages.reset();
 }
 
+// Keeps the calling thread on the @index-th of the CPUs that it may use, so that two threads have two.
+class OnCpu {
+public:
+	explicit OnCpu(int index)
+	{
+		cpu_set_t one;
+		int left;
+
+		CHECK(sched_getaffinity(0, sizeof(allowed_), &allowed_));
+		left = index % CPU_COUNT(&allowed_);
+		CPU_ZERO(&one);
+		for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+			if (CPU_ISSET(cpu, &allowed_) && left-- == 0)
+				CPU_SET(cpu, &one);
+		CHECK(sched_setaffinity(0, sizeof(one), &one));
+	}
+
+	~OnCpu()
+	{
+		CHECK(sched_setaffinity(0, sizeof(allowed_), &allowed_));
+	}
+
+	OnCpu(const OnCpu &) = delete;
+	OnCpu &operator=(const OnCpu &) = delete;
+
+private:
+	cpu_set_t allowed_;
+};
+
 // Each thread has one page, @distance pages after that of the thread before it. Operations are counted by the clock, as
 // by UseRealTime(), which would put itself into the name: a thread's time on its CPU would hide that the two were not
 // running at the same time.
 void threads(benchmark::State &state, std::uint64_t distance)
 {
 	using Clock = std::chrono::steady_clock;
+	OnCpu pinned(state.thread_index());
 	std::array<devmap_page *, kObjects> pages{};
 	std::chrono::duration<double> seconds{};
 

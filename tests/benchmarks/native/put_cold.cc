@@ -83,12 +83,16 @@ BENCHMARK_CAPTURE(cold, bare_atomics, loop_bare_atomics)->Name("put/cold/bare_at
 BENCHMARK_CAPTURE(cold, busy_managed, loop_pairs)->Name("put/cold/busy_managed");
 BENCHMARK_CAPTURE(cold, gate_first, loop_pairs_gate_first)->Name("put/cold/gate_first");
 
-#if defined(__x86_64__)
-
 void flush_gate()
 {
+#if defined(__x86_64__)
 	_mm_clflush(&devmap_managed_key);
 	_mm_mfence();
+#elif defined(__aarch64__)
+	asm volatile("dc civac, %0\n\tdsb ish" : : "r"(&devmap_managed_key) : "memory");
+#else
+#error "Say how this processor flushes a cache line."
+#endif
 }
 
 LOOP void loop_cold_gate_result_first(devmap_page **pages, std::uint64_t nr_pages, std::uint64_t n)
@@ -128,7 +132,5 @@ void cold_gate(benchmark::State &state, void (*loop)(devmap_page **pages, std::u
 
 BENCHMARK_CAPTURE(cold_gate, result_first, loop_cold_gate_result_first)->Name("put/cold_gate/result_first");
 BENCHMARK_CAPTURE(cold_gate, gate_first, loop_cold_gate_gate_first)->Name("put/cold_gate/gate_first");
-
-#endif
 
 } // namespace
