@@ -8,7 +8,7 @@ internal static class CatalogueOfAlternatives
     [
         new(Catalogue.Instead, ".NET: memory for a while", "taken and given back, 4 KiB",
         [
-            new("LeaseBenchmarks/LeaseReused", "PageLease, the object reused"),
+            new("LeaseBenchmarks/LeaseReused", "PageLease, the object reused (ReuseLeases)"),
             new("LeaseBenchmarks/Lease", "PageLease"),
             new("LeaseBenchmarks/LeaseSpanByte", "PageLease, and a byte through its span"),
             new("LeaseBenchmarks/LeaseOfSixteen", "PageLease of sixteen pages"),
@@ -44,7 +44,7 @@ internal static class CatalogueOfAlternatives
             new("instead/intrusive_ptr", "boost::intrusive_ptr"),
             new("instead/shared_ptr", "std::shared_ptr"),
             new("instead/gbytes", "GLib's GBytes"),
-            new("instead/dpdk_mbuf", "DPDK's rte_mbuf"),
+            new("instead/dpdk_mbuf", "DPDK's rte_mbuf_ext_refcnt_update (external buffers)"),
             new("instead/urcu_ref", "liburcu's urcu_ref"),
         ]),
     ];

@@ -21,7 +21,14 @@ internal sealed record Comparison
 
     public required double Quartile3 { get; init; }
 
+    /// <summary>The ends of the spread: the quartiles, or of a few rounds the least and the most.</summary>
+    public required double Low { get; init; }
+
+    public required double High { get; init; }
+
     public required double Spread { get; init; }
+
+    public string Unit { get; init; } = Suite.Unit.Ratio;
 
     public required string Verdict { get; init; }
 
@@ -37,6 +44,8 @@ internal sealed record Comparison
             Ratio = ratio.Median,
             Quartile1 = ratio.Quartile1,
             Quartile3 = ratio.Quartile3,
+            Low = ratio.Low,
+            High = ratio.High,
             Spread = ratio.Spread,
             Verdict = VerdictOf(ratio),
         };

@@ -16,6 +16,24 @@ internal static class Evaluation
         ];
     }
 
+    /// <summary>Every figure, with its ratio in the first comparison that it is in.</summary>
+    public static IReadOnlyList<Figure> Figures(Measurements measurements, IReadOnlyList<Comparison> comparisons)
+    {
+        Dictionary<string, (double Ratio, string Baseline)> ratios = new(StringComparer.Ordinal);
+        foreach (Comparison comparison in comparisons)
+        {
+            ratios.TryAdd(comparison.Denominator, (1, comparison.Denominator));
+            ratios.TryAdd(comparison.Numerator, (comparison.Ratio, comparison.Denominator));
+        }
+
+        return
+        [
+            .. measurements.Figures().Select(figure => ratios.TryGetValue(figure.Name, out var found)
+                ? figure with { Ratio = found.Ratio, Baseline = found.Baseline }
+                : figure),
+        ];
+    }
+
     public static IReadOnlyList<TargetResult> Targets(Measurements measurements, SuiteOptions options) =>
         [.. Suite.Targets.All.Select(target => TargetResult.Of(target, measurements, options))];
 

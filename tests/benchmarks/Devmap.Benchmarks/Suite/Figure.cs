@@ -17,6 +17,17 @@ internal sealed record Figure
 
     public required double Quartile3 { get; init; }
 
+    /// <summary>The ends of the spread: the quartiles, or of a few rounds the least and the most.</summary>
+    public required double Low { get; init; }
+
+    public required double High { get; init; }
+
+    /// <summary>To <see cref="Baseline"/>: of the first comparison that it is in; null where it is in none.</summary>
+    public double? Ratio { get; init; }
+
+    /// <summary>A series. A baseline's is itself.</summary>
+    public string? Baseline { get; init; }
+
     /// <summary>How many rounds measured it.</summary>
     public required int Samples { get; init; }
 

@@ -15,12 +15,12 @@ internal sealed record GnuplotScript(string Name, string Script, string Data)
 
     private const string Colours = "#4477aa #ee6677 #228833 #ccbb44 #66ccee #aa3377";
 
-    /// <summary>A bar for each figure, with its quartiles.</summary>
+    /// <summary>A bar for each figure, with its spread.</summary>
     public static GnuplotScript Bars(string title, string per, IReadOnlyList<(string Label, Figure Figure)> bars)
     {
         string name = Slug(title);
         double least = bars.Min(bar => bar.Figure.Median);
-        double most = bars.Max(bar => bar.Figure.Quartile3);
+        double most = bars.Max(bar => bar.Figure.High);
         bool logarithmic = least > 0 && most / least > MaxLinear;
         string unit = bars[0].Figure.Unit;
         string left = Number(logarithmic ? least / 2 : 0);
@@ -44,7 +44,7 @@ internal sealed record GnuplotScript(string Name, string Script, string Data)
         foreach ((string label, Figure figure) in bars)
         {
             data.Append(CultureInfo.InvariantCulture,
-                $"{Field(label)}\t{Number(figure.Median)}\t{Number(figure.Quartile1)}\t{Number(figure.Quartile3)}\t{Field(Show.Value(figure.Median, unit))}\n");
+                $"{Field(label)}\t{Number(figure.Median)}\t{Number(figure.Low)}\t{Number(figure.High)}\t{Field(Show.Value(figure.Median, unit))}\n");
         }
 
         return new(name, script, data.ToString());
@@ -71,7 +71,7 @@ internal sealed record GnuplotScript(string Name, string Script, string Data)
         foreach ((_, IReadOnlyList<(long Number, Figure Figure)> points) in lines)
         {
             foreach ((long number, Figure figure) in points)
-                data.Append(CultureInfo.InvariantCulture, $"{number}\t{Number(figure.Median)}\t{Number(figure.Quartile1)}\t{Number(figure.Quartile3)}\n");
+                data.Append(CultureInfo.InvariantCulture, $"{number}\t{Number(figure.Median)}\t{Number(figure.Low)}\t{Number(figure.High)}\n");
             // Two empty lines begin what gnuplot calls the next index.
             data.Append("\n\n");
         }

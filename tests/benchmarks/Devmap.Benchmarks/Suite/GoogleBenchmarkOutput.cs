@@ -13,7 +13,8 @@ internal static partial class GoogleBenchmarkOutput
         Report report;
         try
         {
-            report = JsonSerializer.Deserialize(json, NativeJson.Default.GoogleBenchmarkReport)!;
+            report = JsonSerializer.Deserialize(json, NativeJson.Default.GoogleBenchmarkReport)
+                ?? throw new JsonException("there is no report.");
         }
         catch (JsonException exception)
         {

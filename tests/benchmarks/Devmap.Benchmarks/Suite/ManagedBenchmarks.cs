@@ -34,11 +34,13 @@ internal static class ManagedBenchmarks
     /// <param name="pace">How long to take.</param>
     /// <param name="seed">What the order of a class's benchmarks is drawn from.</param>
     /// <param name="log">What BenchmarkDotNet says goes to this file.</param>
-    public static IReadOnlyList<ManagedFigure> Run(IEnumerable<string> classes, Pace pace, int seed, string log)
+    /// <param name="error">Warnings go here.</param>
+    public static IReadOnlyList<ManagedFigure> Run(
+        IEnumerable<string> classes, Pace pace, int seed, string log, TextWriter error)
     {
         using var logger = new BenchmarkLog(log);
         IConfig config = Configuration(pace, seed, logger, Path.GetDirectoryName(Path.GetFullPath(log))!);
-        ManagedFigure[] figures = [.. classes.SelectMany(name => RunClass(Class(name), config, log))];
+        ManagedFigure[] figures = [.. classes.SelectMany(name => RunClass(Class(name), config, log, error))];
         return logger.Error is null ? figures : throw new SuiteException($"BenchmarkDotNet says: {logger.Error} ({log})");
     }
 
@@ -64,10 +66,12 @@ internal static class ManagedBenchmarks
     private static Type Class(string name) =>
         Classes.FirstOrDefault(type => type.Name == name) ?? throw new SuiteException($"There is no class '{name}' of benchmarks.");
 
-    private static IEnumerable<ManagedFigure> RunClass(Type type, IConfig config, string log)
+    private static IEnumerable<ManagedFigure> RunClass(Type type, IConfig config, string log, TextWriter error)
     {
         BenchmarkRunInfo benchmarks = BenchmarkConverter.TypeToBenchmarks(type, config);
-        TierWarmup.Run(benchmarks.BenchmarksCases.OrderBy(Name, StringComparer.Ordinal));
+        IReadOnlyList<BenchmarkCase> unfinished = TierWarmup.Run(benchmarks.BenchmarksCases.OrderBy(Name, StringComparer.Ordinal));
+        foreach (string name in unfinished.Select(Name))
+            error.WriteLine($"warning: the JIT was not done when the warm-up of '{name}' ended");
         BenchmarkSummary summary = BenchmarkRunner.Run(benchmarks);
         if (summary.HasCriticalValidationErrors || summary.Reports.Length == 0)
             throw new SuiteException($"{type.Name} cannot run: {string.Join(' ', summary.ValidationErrors.Select(error => error.Message))} ({log})");

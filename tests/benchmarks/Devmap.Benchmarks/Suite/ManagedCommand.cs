@@ -9,7 +9,7 @@ internal static class ManagedCommand
 {
     public const string Name = "managed";
 
-    public static Command Create()
+    public static Command Create(TextWriter error)
     {
         var classes = new Option<string[]>("--class") { Description = "A class of benchmarks; may be repeated.", HelpName = "NAME", Required = true, AllowMultipleArgumentsPerToken = true };
         var results = new Option<string>("--results") { Description = "Where the figures go; the log goes beside them.", HelpName = "FILE", Required = true };
@@ -21,7 +21,9 @@ internal static class ManagedCommand
         {
             string file = parsed.GetRequiredValue(results);
             Pace pace = parsed.GetValue(quick) ? Pace.Quick : Pace.Full;
-            IReadOnlyList<ManagedFigure> figures = ManagedBenchmarks.Run(parsed.GetRequiredValue(classes), pace, parsed.GetValue(seed), Path.ChangeExtension(file, ".log"));
+            string log = Path.ChangeExtension(file, ".log");
+            IReadOnlyList<ManagedFigure> figures =
+                ManagedBenchmarks.Run(parsed.GetRequiredValue(classes), pace, parsed.GetValue(seed), log, error);
             File.WriteAllText(file, JsonSerializer.Serialize(figures, ResultsJson.Default.IReadOnlyListManagedFigure));
             return ExitStatus.Success;
         });

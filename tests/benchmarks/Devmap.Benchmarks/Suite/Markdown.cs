@@ -25,6 +25,20 @@ internal static class Markdown
     private static StringBuilder Row(this StringBuilder text, IEnumerable<string> cells) =>
         text.Append("| ").AppendJoin(" | ", cells.Select(Escape)).Append(" |\n");
 
-    private static string Escape(string cell) =>
-        cell.ReplaceLineEndings(" ").Replace("|", "\\|", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal).Replace("[", "\\[", StringComparison.Ordinal);
+    /// <summary>Words that come from elsewhere and mean nothing to Markdown.</summary>
+    public static string Escape(string words)
+    {
+        StringBuilder text = new();
+        foreach (char letter in words.ReplaceLineEndings(" "))
+        {
+            if (letter is '\\' or '|' or '[' or '*' or '_' or '`')
+                text.Append('\\');
+            if (letter == '<')
+                text.Append("&lt;");
+            else
+                text.Append(letter);
+        }
+
+        return text.ToString();
+    }
 }

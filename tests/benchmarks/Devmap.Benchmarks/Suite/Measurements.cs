@@ -44,6 +44,8 @@ internal sealed class Measurements
             Median = summary.Median,
             Quartile1 = summary.Quartile1,
             Quartile3 = summary.Quartile3,
+            Low = summary.Low,
+            High = summary.High,
             Samples = summary.Samples,
             AllocatedBytes = samples.Max(sample => sample.AllocatedBytes),
         };

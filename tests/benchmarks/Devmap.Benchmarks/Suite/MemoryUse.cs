@@ -12,7 +12,8 @@ internal static class MemoryUse
         {
             return
             [
-                .. JsonSerializer.Deserialize(json, NativeJson.Default.DictionaryStringDouble)!
+                .. (JsonSerializer.Deserialize(json, NativeJson.Default.DictionaryStringDouble)
+                    ?? throw new JsonException("there is nothing."))
                     .Select(pair => new Sample(Series(pair.Key), Tool.MemoryUse, UnitOf(pair.Key), pair.Value)),
             ];
         }

@@ -34,10 +34,16 @@ internal sealed record ProcessTimes(int Id, string Name, long Ticks, long TicksW
         long ticks = Number(rest[11]) + Number(rest[12]);
         return new(
             int.Parse(stat.AsSpan(0, open).Trim(), NumberStyles.None, CultureInfo.InvariantCulture),
-            stat[(open + 1)..close],
+            Printable(stat[(open + 1)..close]),
             ticks,
             ticks + Number(rest[13]) + Number(rest[14]));
     }
+
+    /// <summary>A process chooses its own name, and it ends on terminals.</summary>
+    private static string Printable(string name) =>
+        string.Concat(name.Select(letter => char.IsControl(letter) || IsFormat(letter) ? '?' : letter));
+
+    private static bool IsFormat(char letter) => char.GetUnicodeCategory(letter) == UnicodeCategory.Format;
 
     private static ProcessTimes? TryRead(int id)
     {
@@ -45,9 +51,9 @@ internal sealed record ProcessTimes(int Id, string Name, long Ticks, long TicksW
         {
             return Parse(File.ReadAllText($"/proc/{id.ToString(CultureInfo.InvariantCulture)}/stat"));
         }
-        catch (IOException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // It ended meanwhile.
+            // It ended meanwhile, or /proc is mounted with hidepid and it is somebody else's.
             return null;
         }
     }

@@ -27,6 +27,7 @@ internal static class QuietCheck
         return new()
         {
             BusyShare = all.BusyShare(own),
+            Cores = Environment.ProcessorCount,
             Steal = all.StealShare,
             NoisyProcesses = [.. used.Values.Where(process => process.Id != Environment.ProcessId).SelectMany(process => Noise(process, processes, all))],
             SpinSpread = spins.Spread / spins.Median,

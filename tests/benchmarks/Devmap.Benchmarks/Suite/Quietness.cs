@@ -4,12 +4,17 @@ namespace Devmap.Benchmarks.Suite;
 /// <summary>Whether the machine had time for the benchmarks alone.</summary>
 internal sealed record Quietness
 {
-    private const double MaxBusy = 0.05;
+    private const double MaxBusyCores = 0.1;
     private const double MaxSteal = 0.01;
     private const double MaxSpin = 0.05;
 
     /// <summary>The part of all cores' time that others took.</summary>
     public required double BusyShare { get; init; }
+
+    public required int Cores { get; init; }
+
+    /// <summary>How many cores that would be.</summary>
+    public double BusyCores => BusyShare * Cores;
 
     /// <summary>The part that the hypervisor took.</summary>
     public required double Steal { get; init; }
@@ -20,14 +25,14 @@ internal sealed record Quietness
     /// <summary>The spread of a loop that always does the same, as a part of its median.</summary>
     public required double SpinSpread { get; init; }
 
-    public bool Quiet => BusyShare <= MaxBusy && Steal <= MaxSteal && SpinSpread <= MaxSpin;
+    public bool Quiet => BusyCores <= MaxBusyCores && Steal <= MaxSteal && SpinSpread <= MaxSpin;
 
     /// <summary>What is wrong, or nothing.</summary>
     public string Complaint()
     {
         List<string> reasons = [];
-        if (BusyShare > MaxBusy)
-            reasons.Add($"others take {Show.Percent(BusyShare)} of its cores");
+        if (BusyCores > MaxBusyCores)
+            reasons.Add($"others keep {Show.Ratio(BusyCores)} of its cores busy");
         if (Steal > MaxSteal)
             reasons.Add($"the hypervisor takes {Show.Percent(Steal)} of its time");
         if (SpinSpread > MaxSpin)
@@ -41,6 +46,7 @@ internal sealed record Quietness
     public Quietness And(Quietness other) => new()
     {
         BusyShare = Math.Max(BusyShare, other.BusyShare),
+        Cores = Cores,
         Steal = Math.Max(Steal, other.Steal),
         NoisyProcesses = [.. NoisyProcesses.Union(other.NoisyProcesses, StringComparer.Ordinal)],
         SpinSpread = Math.Max(SpinSpread, other.SpinSpread),

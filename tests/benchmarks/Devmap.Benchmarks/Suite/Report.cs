@@ -9,22 +9,22 @@ internal sealed class Report
 {
     private readonly RunResults _results;
     private readonly ResultIndex _index;
-    private readonly bool _hasPictures;
+    private readonly string? _noPictures;
     private readonly StringBuilder _text = new();
 
-    private Report(RunResults results, bool hasPictures)
+    private Report(RunResults results, string? noPictures)
     {
         _results = results;
         _index = new(results);
-        _hasPictures = hasPictures;
+        _noPictures = noPictures;
     }
 
     /// <param name="results">What was measured.</param>
-    /// <param name="hasPictures">Whether the plots were drawn.</param>
-    public static string Write(RunResults results, bool hasPictures)
+    /// <param name="noPictures">Why there are no pictures; null where there are.</param>
+    public static string Write(RunResults results, string? noPictures)
     {
-        Report report = new(results, hasPictures);
-        ReportHead.Write(report._text, results, hasPictures);
+        Report report = new(results, noPictures);
+        ReportHead.Write(report._text, results, noPictures);
         report.WriteTargets();
         foreach (string group in Catalogue.Groups)
             report.WriteGroup(group);
@@ -77,7 +77,7 @@ internal sealed class Report
             .Heading(3, section.Title)
             .Paragraph($"One operation: {section.Per}. Ratios are to the first row.")
             .Table(
-                ["what", "median", "spread", "ratio", "its quartiles", "verdict", .. allocations ? ["allocates"] : Array.Empty<string>()],
+                ["what", "median", "spread", "ratio", "from, to", "verdict", .. allocations ? ["allocates"] : Array.Empty<string>()],
                 rows.Select(row => Cells(section.Title, row.Row.Label, row.Figure, allocations)));
         WritePicture(section.Title);
     }
@@ -91,7 +91,7 @@ internal sealed class Report
             .Heading(3, curve.Title)
             .Paragraph($"One operation: {curve.Per}. Ratios are to the first row of the same kind.")
             .Table(
-                ["what", curve.Axis, "median", "spread", "ratio", "its quartiles", "verdict"],
+                ["what", curve.Axis, "median", "spread", "ratio", "from, to", "verdict"],
                 lines.SelectMany(line => line.Points.Select(point => CurveCells(Evaluation.TitleOf(curve, line.Line), line.Line.Label, point.Number, point.Figure))));
         WritePicture(curve.Title);
     }
@@ -111,7 +111,7 @@ internal sealed class Report
             Show.Value(figure.Median, figure.Unit),
             Spread(figure),
             comparison is null ? "1" : Show.Ratio(comparison.Ratio),
-            comparison is null ? "-" : $"{Show.Ratio(comparison.Quartile1)} to {Show.Ratio(comparison.Quartile3)}",
+            comparison is null ? "-" : $"{Show.Ratio(comparison.Low)} to {Show.Ratio(comparison.High)}",
             comparison?.Verdict ?? "-",
             .. allocations ? [Show.Value(figure.AllocatedBytes ?? 0, Unit.Bytes)] : Array.Empty<string>(),
         ];
@@ -134,7 +134,7 @@ internal sealed class Report
                 .Table(
                     ["benchmark", "allocates"],
                     managed.Where(figure => figure.AllocatedBytes > 0).Select(figure => (IReadOnlyList<string>)[figure.Name, Show.Value(figure.AllocatedBytes!.Value, Unit.Bytes)]))
-                .Paragraph($"Nothing: {string.Join(", ", managed.Where(figure => figure.AllocatedBytes == 0).Select(figure => figure.Name))}.");
+                .Paragraph($"Nothing: {string.Join(", ", managed.Where(figure => figure.AllocatedBytes == 0).Select(figure => Markdown.Escape(figure.Name)))}.");
         }
 
         if (_results.Memory.Count == 0 && managed.Length == 0)
@@ -143,7 +143,7 @@ internal sealed class Report
 
     private void WritePicture(string title)
     {
-        if (_hasPictures)
+        if (_noPictures is null)
             _text.Picture(title, $"{Plots.Folder}/{GnuplotScript.Slug(title)}.svg");
     }
 
@@ -151,5 +151,5 @@ internal sealed class Report
     private static string Words(string key) => (key.EndsWith("_kib", StringComparison.Ordinal) ? key[..^4] : key).Replace('_', ' ');
 
     private static string Spread(Figure figure) =>
-        figure.Samples > 1 && figure.Median != 0 ? Show.Percent((figure.Quartile3 - figure.Quartile1) / figure.Median) : "-";
+        figure.Samples > 1 && figure.Median != 0 ? Show.Percent((figure.High - figure.Low) / figure.Median) : "-";
 }

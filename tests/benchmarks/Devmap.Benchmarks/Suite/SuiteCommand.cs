@@ -16,7 +16,7 @@ internal static class SuiteCommand
     /// <returns>An <see cref="ExitStatus"/>.</returns>
     public static async Task<int> InvokeAsync(string[] args, TextWriter output, TextWriter error)
     {
-        ParseResult parsed = Create(output).Parse(args);
+        ParseResult parsed = Create(output, error).Parse(args);
         if (parsed.Errors.Count > 0)
         {
             foreach (string message in parsed.Errors.Select(wrong => wrong.Message).Distinct(StringComparer.Ordinal))
@@ -42,17 +42,22 @@ internal static class SuiteCommand
         }
     }
 
-    private static RootCommand Create(TextWriter output)
+    private static RootCommand Create(TextWriter output, TextWriter error)
     {
         var quick = new Option<bool>("--quick") { Description = "Answer in under three minutes, and less surely." };
         var rounds = new Option<int?>("--rounds") { Description = $"Rounds to measure, {Pace.LeastRounds} to {MaxRounds}, however long they take. Without it, as many as fit.", HelpName = "N", CustomParser = ParseRounds };
-        var folder = new Option<string>("--out") { Description = "The folder of the results.", HelpName = "DIR", DefaultValueFactory = _ => "artifacts/bench" };
+        var folder = new Option<string>("--out")
+        {
+            Description = "The folder of the results. Relative paths are relative to the repository's root (build.sh changes there).",
+            HelpName = "DIR",
+            DefaultValueFactory = _ => ResultFiles.DefaultFolder,
+        };
         var native = new Option<string>("--native") { Description = "The folder of the native build.", HelpName = "DIR", DefaultValueFactory = _ => "artifacts/cmake/bench" };
         var skipNative = new Option<bool>("--skip-native") { Description = "Leave the native benchmarks out." };
         var skipManaged = new Option<bool>("--skip-managed") { Description = "Leave the managed benchmarks out." };
         RootCommand command = new("Measures what Devmap costs, beside what you would use instead, and writes results.json and report.md.")
         {
-            quick, rounds, folder, native, skipNative, skipManaged, ManagedCommand.Create(),
+            quick, rounds, folder, native, skipNative, skipManaged, ManagedCommand.Create(error),
         };
         command.Validators.Add(result =>
         {
@@ -70,13 +75,16 @@ internal static class SuiteCommand
                 SkipManaged = parsed.GetValue(skipManaged),
             },
             output,
+            error,
             interrupt));
         return command;
     }
 
-    private static async Task<int> RunAsync(SuiteOptions options, TextWriter output, CancellationToken interrupt)
+    private static async Task<int> RunAsync(
+        SuiteOptions options, TextWriter output, TextWriter error, CancellationToken interrupt)
     {
-        (RunResults results, string report) = await new SuiteRun(options, output).RunAsync(interrupt).ConfigureAwait(false);
+        (RunResults results, string report) =
+            await new SuiteRun(options, output, error).RunAsync(interrupt).ConfigureAwait(false);
         TargetTable.Write(output, results.Targets);
         await output.WriteLineAsync($"The report is {report}").ConfigureAwait(false);
         return ExitStatus.Success;

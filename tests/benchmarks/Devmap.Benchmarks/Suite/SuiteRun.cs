@@ -5,7 +5,7 @@ using System.Globalization;
 namespace Devmap.Benchmarks.Suite;
 
 /// <summary>A run from the first look at the machine to the report.</summary>
-internal sealed class SuiteRun(SuiteOptions options, TextWriter output)
+internal sealed class SuiteRun(SuiteOptions options, TextWriter output, TextWriter error)
 {
     private readonly Measurements _measurements = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
@@ -16,6 +16,8 @@ internal sealed class SuiteRun(SuiteOptions options, TextWriter output)
         ResultFiles files = new(options.Output);
         NativePrograms programs = new(options.Native);
         MachineInfo machine = await MachineReader.ReadAsync(options.Native, interrupt).ConfigureAwait(false);
+        // Whoever edits or commits meanwhile does not change what was built.
+        string commit = await MachineReader.CommitAsync(interrupt).ConfigureAwait(false);
         Say("looking whether the machine is quiet");
         Quietness before = await LookAsync(interrupt).ConfigureAwait(false);
         RunWatch watch = new();
@@ -25,22 +27,23 @@ internal sealed class SuiteRun(SuiteOptions options, TextWriter output)
         Quietness during = watch.And(before);
         Say("looking whether the machine is still quiet");
         Quietness after = await LookAsync(interrupt).ConfigureAwait(false);
+        IReadOnlyList<Comparison> comparisons = Evaluation.Comparisons(_measurements, options);
         RunResults results = new()
         {
             SchemaVersion = RunResults.CurrentSchema,
             Date = DateTimeOffset.UtcNow,
             Quick = options.Quick,
             Rounds = rounds,
-            Commit = await MachineReader.CommitAsync(interrupt).ConfigureAwait(false),
+            Commit = commit,
             Machine = machine,
             Quiet = during.And(after),
-            Figures = _measurements.Figures(),
-            Comparisons = Evaluation.Comparisons(_measurements, options),
+            Figures = Evaluation.Figures(_measurements, comparisons),
+            Comparisons = comparisons,
             Targets = Evaluation.Targets(_measurements, options),
             Memory = Evaluation.Memory(_measurements, options),
         };
         Say("writing the report");
-        return (results, await files.WriteAsync(results, interrupt).ConfigureAwait(false));
+        return (results, await files.WriteAsync(results, error, interrupt).ConfigureAwait(false));
     }
 
     private async Task<Quietness> LookAsync(CancellationToken interrupt)
@@ -54,7 +57,7 @@ internal sealed class SuiteRun(SuiteOptions options, TextWriter output)
     private async Task<int> MeasureAsync(NativePrograms programs, ResultFiles files, CancellationToken interrupt)
     {
         NativeTools native = new(programs, files);
-        ManagedTool managed = new(programs, files, options.Quick);
+        ManagedTool managed = new(programs, files, options.Quick, error);
         await MeasureOnceAsync(native, interrupt).ConfigureAwait(false);
 
         int rounds = options.Rounds ?? options.Pace.Rounds;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 namespace Devmap.Benchmarks.Suite;
 
-/// <summary>What came of a target. Its figures are absent where the run left the measurement out.</summary>
+/// <summary>What came of a target. Its figures are null where the run left the measurement out.</summary>
 internal sealed record TargetResult
 {
     public required string Name { get; init; }
@@ -21,6 +21,9 @@ internal sealed record TargetResult
     public bool? Met { get; init; }
 
     public double? Spread { get; init; }
+
+    /// <summary>Of the ratio, the target and the spread.</summary>
+    public string Unit { get; init; } = Suite.Unit.Ratio;
 
     public required string Note { get; init; }
 
@@ -44,16 +47,16 @@ internal sealed record TargetResult
     {
         Summary ratio = target.Denominator is { } denominator
             ? measurements.Ratio(target.Numerator, denominator)
-            : new(figure.Median / target.Whole!.Value, figure.Quartile1 / target.Whole.Value, figure.Quartile3 / target.Whole.Value, figure.Samples);
+            : OfWhole(figure, target.Whole!.Value);
         List<string> notes = [];
         bool allocates = target.NoAllocation && figure.AllocatedBytes is not 0;
         if (target.NoAllocation)
-            notes.Add(allocates ? $"allocates {Show.Value(figure.AllocatedBytes ?? double.NaN, Unit.Bytes)}, and is to allocate nothing" : "allocates nothing");
+            notes.Add(allocates ? $"allocates {Show.Value(figure.AllocatedBytes ?? double.NaN, Suite.Unit.Bytes)}, and is to allocate nothing" : "allocates nothing");
         if (target.Whole is not null)
             notes.Add($"it is {Show.Value(figure.Median, figure.Unit)}");
         if (target.Floor is { } floor)
             notes.Add($"the floor, two atomic instructions alone: {Show.Ratio(measurements.Ratio(floor, target.Denominator!).Median)}");
-        if (target.IsMetBy(ratio.Quartile1) != target.IsMetBy(ratio.Quartile3))
+        if (target.IsMetBy(ratio.Low) != target.IsMetBy(ratio.High))
             notes.Add("the spread reaches across the target");
         return this with
         {
@@ -63,4 +66,13 @@ internal sealed record TargetResult
             Note = string.Join("; ", notes),
         };
     }
+
+    /// <summary>The ends of the figure's spread stand for its least and its most, which it does not keep.</summary>
+    private static Summary OfWhole(Figure figure, double whole) => new(
+        figure.Median / whole,
+        figure.Quartile1 / whole,
+        figure.Quartile3 / whole,
+        figure.Low / whole,
+        figure.High / whole,
+        figure.Samples);
 }

@@ -21,23 +21,31 @@ internal static class TierWarmup
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(3);
 
-    /// <summary>In the given order, which must always be the same: what the JIT learns from one benchmark it uses in others.</summary>
-    public static void Run(IEnumerable<BenchmarkCase> benchmarks)
+    /// <summary>
+    /// In the given order, which is always the same within a class: what the JIT learns from one benchmark it uses in
+    /// others. The classes' order is another in every round, and what it changes is part of the spread.
+    /// </summary>
+    /// <returns>Those with which the JIT was not done in time.</returns>
+    public static IReadOnlyList<BenchmarkCase> Run(IEnumerable<BenchmarkCase> benchmarks)
     {
+        List<BenchmarkCase> unfinished = [];
         foreach (BenchmarkCase benchmark in benchmarks)
         {
             try
             {
-                Run(benchmark);
+                if (!Run(benchmark))
+                    unfinished.Add(benchmark);
             }
             catch (Exception exception)
             {
                 throw new SuiteException($"The benchmark '{benchmark.Descriptor.Type.Name}/{benchmark.Descriptor.WorkloadMethod.Name}' failed: {exception.GetBaseException().Message}", exception);
             }
         }
+
+        return unfinished;
     }
 
-    private static void Run(BenchmarkCase benchmark)
+    private static bool Run(BenchmarkCase benchmark)
     {
         Descriptor descriptor = benchmark.Descriptor;
         object instance = Activator.CreateInstance(descriptor.Type)!;
@@ -46,7 +54,7 @@ internal static class TierWarmup
         Call(descriptor.GlobalSetupMethod, instance);
         try
         {
-            UntilQuiet(() => Call(descriptor.WorkloadMethod, instance));
+            return UntilQuiet(() => Call(descriptor.WorkloadMethod, instance));
         }
         finally
         {
@@ -54,7 +62,8 @@ internal static class TierWarmup
         }
     }
 
-    private static void UntilQuiet(Action call)
+    /// <returns>Whether it became quiet.</returns>
+    private static bool UntilQuiet(Action call)
     {
         long start = Stopwatch.GetTimestamp();
         int quiet = 0;
@@ -66,6 +75,8 @@ internal static class TierWarmup
                 call();
             quiet = JitInfo.GetCompiledMethodCount() == compiled ? quiet + 1 : 0;
         }
+
+        return quiet == QuietWindows;
     }
 
     private static void Call(MethodInfo? method, object instance) =>

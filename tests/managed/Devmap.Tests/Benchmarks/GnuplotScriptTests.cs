@@ -80,6 +80,8 @@ public sealed class GnuplotScriptTests
         Median = median,
         Quartile1 = median - 1,
         Quartile3 = median + 1,
+        Low = median - 1,
+        High = median + 1,
         Samples = 3,
     };
 }

@@ -57,6 +57,7 @@ public sealed class GoogleBenchmarkOutputTests
     [InlineData("{")]
     [InlineData("{}")]
     [InlineData("[]")]
+    [InlineData("null")]
     public void Is_refused_when_it_is_something_else(string json) => Assert.Throws<SuiteException>(() => GoogleBenchmarkOutput.Parse(json));
 
     [Fact]

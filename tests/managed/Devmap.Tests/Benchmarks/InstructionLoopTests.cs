@@ -47,5 +47,6 @@ public sealed class InstructionLoopTests
             [new("memory/bytes_per_map", Tool.MemoryUse, Unit.Bytes, 1445.9), new("memory/terabyte_map_kib", Tool.MemoryUse, Unit.Kibibytes, 1.2)],
             MemoryUse.Parse("""{"bytes_per_map": 1445.9, "terabyte_map_kib": 1.2}"""));
         Assert.Throws<SuiteException>(() => MemoryUse.Parse("none"));
+        Assert.Throws<SuiteException>(() => MemoryUse.Parse("null"));
     }
 }

@@ -13,12 +13,12 @@ public sealed class MeasurementsTests
         // The machine was three times slower in the second round, for both.
         Measurements measurements = Samples.Rounds((2, 1), (6, 3), (4, 2));
 
-        Assert.Equal(new Summary(2, 2, 2, 3), measurements.Ratio("a", "b"));
+        Assert.Equal(new Summary(2, 2, 2, 2, 2, 3), measurements.Ratio("a", "b"));
     }
 
     [Fact]
     public void Its_spread_is_that_of_the_rounds() =>
-        Assert.Equal(new Summary(2, 1.5, 2.5, 3), Samples.Rounds((1, 1), (3, 1), (2, 1)).Ratio("a", "b"));
+        Assert.Equal(new Summary(2, 1.5, 2.5, 1, 3, 3), Samples.Rounds((1, 1), (3, 1), (2, 1)).Ratio("a", "b"));
 
     [Fact]
     public void A_figure_is_the_rounds_median_and_their_most_bytes()
@@ -33,6 +33,7 @@ public sealed class MeasurementsTests
         Assert.Equal(2, figure.Median);
         Assert.Equal(1.5, figure.Quartile1);
         Assert.Equal(2.5, figure.Quartile3);
+        Assert.Equal((1, 3), (figure.Low, figure.High));
         Assert.Equal(3, figure.Samples);
         Assert.Equal(24, figure.AllocatedBytes);
     }
@@ -43,7 +44,7 @@ public sealed class MeasurementsTests
         Measurements measurements = Samples.Rounds((2, 1), (2, 1));
         measurements.AddRound([Samples.Of("counted", 23), Samples.Of("too", 23)]);
 
-        Assert.Equal(new Summary(1, 1, 1, 1), measurements.Ratio("counted", "too"));
+        Assert.Equal(new Summary(1, 1, 1, 1, 1, 1), measurements.Ratio("counted", "too"));
         Assert.Equal(2, measurements.Ratio("a", "b").Samples);
         Assert.Equal(["a", "b", "counted", "too"], measurements.Figures().Select(figure => figure.Name));
     }

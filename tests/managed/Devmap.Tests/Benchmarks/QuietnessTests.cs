@@ -8,13 +8,15 @@ namespace Devmap.Tests.Benchmarks;
 public sealed class QuietnessTests
 {
     [Theory]
-    [InlineData(0.05, 0.01, 0.05, true)]
-    [InlineData(0.06, 0, 0, false)]
-    [InlineData(0, 0.02, 0, false)]
-    [InlineData(0, 0, 0.06, false)]
-    public void Is_quiet_below_its_limits(double busy, double steal, double spin, bool quiet)
+    [InlineData(2, 0.05, 0.01, 0.05, true)]
+    [InlineData(2, 0.06, 0, 0, false)]
+    [InlineData(64, 0.001, 0, 0, true)]
+    [InlineData(64, 0.002, 0, 0, false)]
+    [InlineData(2, 0, 0.02, 0, false)]
+    [InlineData(2, 0, 0, 0.06, false)]
+    public void Is_quiet_below_its_limits(int cores, double busy, double steal, double spin, bool quiet)
     {
-        Quietness look = new() { BusyShare = busy, Steal = steal, NoisyProcesses = [], SpinSpread = spin };
+        Quietness look = new() { Cores = cores, BusyShare = busy, Steal = steal, NoisyProcesses = [], SpinSpread = spin };
 
         Assert.Equal(quiet, look.Quiet);
         Assert.Equal(quiet, look.Complaint().Length == 0);
@@ -23,8 +25,8 @@ public sealed class QuietnessTests
     [Fact]
     public void Keeps_the_worse_of_two_looks()
     {
-        Quietness one = new() { BusyShare = 0.5, Steal = 0, NoisyProcesses = ["a"], SpinSpread = 0.001 };
-        Quietness other = new() { BusyShare = 0.1, Steal = 0.2, NoisyProcesses = ["a", "b"], SpinSpread = 0.3 };
+        Quietness one = new() { Cores = 2, BusyShare = 0.5, Steal = 0, NoisyProcesses = ["a"], SpinSpread = 0.001 };
+        Quietness other = new() { Cores = 2, BusyShare = 0.1, Steal = 0.2, NoisyProcesses = ["a", "b"], SpinSpread = 0.3 };
 
         Quietness both = one.And(other);
 
@@ -52,6 +54,10 @@ public sealed class QuietnessTests
         Assert.Equal(
             new ProcessTimes(42, "a) (b c", 30, 37),
             ProcessTimes.Parse("42 (a) (b c) S 1 42 42 0 -1 4194304 109 0 0 0 10 20 3 4 20 0 1 0 1141745 2998272 397"));
+
+    [Fact]
+    public void Shows_no_name_that_would_act_on_a_terminal() =>
+        Assert.Equal("a?[2Jb??c\u00e9", ProcessTimes.Parse("42 (a\u001b[2Jb\n\u202ec\u00e9) S 1 42 42 0 -1 4194304 109 0 0 0 10 20 3 4 20 0").Name);
 
     [Fact]
     public void Counts_through_a_run()

@@ -12,11 +12,11 @@ public sealed class ReportTests
     [Fact]
     public void Have_every_target()
     {
-        string report = Report.Write(s_results, hasPictures: true);
+        string report = Report.Write(s_results, noPictures: null);
         using var terminal = new StringWriter();
         TargetTable.Write(terminal, s_results.Targets);
 
-        Assert.All(Targets.All, target => Assert.Contains($"| {target.Name.Replace("<", "&lt;", StringComparison.Ordinal)} |", report, StringComparison.Ordinal));
+        Assert.All(Targets.All, target => Assert.Contains($"| {Markdown.Escape(target.Name)} |", report, StringComparison.Ordinal));
         Assert.All(Targets.All, target => Assert.Contains(target.Name[..20], terminal.ToString(), StringComparison.Ordinal));
         Assert.DoesNotContain("\u001b[", terminal.ToString(), StringComparison.Ordinal);
     }
@@ -24,7 +24,7 @@ public sealed class ReportTests
     [Fact]
     public void Have_every_group_and_picture()
     {
-        string report = Report.Write(s_results, hasPictures: true);
+        string report = Report.Write(s_results, noPictures: null);
 
         Assert.All(Catalogue.Groups, group => Assert.Contains($"\n## {group}\n", report, StringComparison.Ordinal));
         Assert.All(Catalogue.Sections.Select(section => section.Title).Concat(Catalogue.Curves.Select(curve => curve.Title)), title =>
@@ -39,26 +39,26 @@ public sealed class ReportTests
     [Fact]
     public void Say_when_there_are_no_pictures()
     {
-        string report = Report.Write(s_results, hasPictures: false);
+        string report = Report.Write(s_results, noPictures: "gnuplot is missing");
 
         Assert.DoesNotContain("](plots/", report, StringComparison.Ordinal);
-        Assert.Contains("gnuplot is missing", report, StringComparison.Ordinal);
+        Assert.Contains("There are no pictures: gnuplot is missing.", report, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Say_when_the_machine_was_not_quiet()
     {
-        string report = Report.Write(s_results with { Quiet = Samples.Quiet with { BusyShare = 0.5, NoisyProcesses = ["cc (7, 99 % of a core)"] } }, hasPictures: true);
+        string report = Report.Write(s_results with { Quiet = Samples.Quiet with { BusyShare = 0.5, NoisyProcesses = ["cc (7, 99 % of a core)"] } }, noPictures: null);
 
-        Assert.Contains("This machine was not quiet: others take 50 % of its cores; busy are cc (7, 99 % of a core).", report, StringComparison.Ordinal);
-        Assert.DoesNotContain("not quiet", Report.Write(s_results, hasPictures: true), StringComparison.Ordinal);
+        Assert.Contains("This machine was not quiet: others keep 1.00 of its cores busy; busy are cc (7, 99 % of a core).", report, StringComparison.Ordinal);
+        Assert.DoesNotContain("not quiet", Report.Write(s_results, noPictures: null), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Say_what_was_not_measured()
     {
         SuiteOptions options = Samples.Options with { SkipManaged = true };
-        string report = Report.Write(Samples.Results(Samples.Everything(options), options), hasPictures: true);
+        string report = Report.Write(Samples.Results(Samples.Everything(options), options), noPictures: null);
 
         Assert.Contains("not measured in this run", report, StringComparison.Ordinal);
         Assert.DoesNotContain("### C#, gate off", report, StringComparison.Ordinal);
@@ -85,5 +85,25 @@ public sealed class ReportTests
 
     [Fact]
     public void Escape_what_Markdown_would_take_for_its_own() =>
-        Assert.Equal("| a\\|b | &lt;c> \\[d] |\n| --- | --- |\n\n", Markdown.Table(new(), ["a|b", "<c> [d]"], []).ToString());
+        Assert.Equal(
+            "| a\\|b | &lt;c> \\[d] | \\\\ \\*e\\* \\_f\\_ \\`g\\` |\n| --- | --- | --- |\n\n",
+            Markdown.Table(new(), ["a|b", "<c> [d]", "\\ *e* _f_ `g`"], []).ToString());
+
+    [Fact]
+    public void Escape_the_names_of_processes_and_commits()
+    {
+        RunResults results = s_results with
+        {
+            Commit = "v1_0*",
+            Quiet = Samples.Quiet with { BusyShare = 0.5, NoisyProcesses = ["**`x`** (7, 99 % of a core)"] },
+        };
+        string report = Report.Write(results, noPictures: null);
+
+        Assert.Contains("of commit v1\\_0\\*.", report, StringComparison.Ordinal);
+        Assert.Contains("busy are \\*\\*\\`x\\`\\*\\* (7", report, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Say_what_the_spread_is() =>
+        Assert.Contains("of fewer than\n7 rounds", Report.Write(s_results, noPictures: null), StringComparison.Ordinal);
 }

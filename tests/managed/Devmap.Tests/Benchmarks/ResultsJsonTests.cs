@@ -21,7 +21,7 @@ public sealed class ResultsJsonTests
         Assert.Equal(results.Targets, read.Targets);
         Assert.Equal(results.Memory, read.Memory);
         Assert.Equal(json, JsonSerializer.Serialize(read, ResultsJson.Default.RunResults));
-        Assert.Equal(Report.Write(results, hasPictures: true), Report.Write(read, hasPictures: true));
+        Assert.Equal(Report.Write(results, noPictures: null), Report.Write(read, noPictures: null));
     }
 
     [Fact]
@@ -33,11 +33,52 @@ public sealed class ResultsJsonTests
         Assert.Equal(1, root.GetProperty("schemaVersion").GetInt32());
         Assert.True(root.GetProperty("quiet").GetProperty("quiet").GetBoolean());
         Assert.Equal("A processor", root.GetProperty("machine").GetProperty("cpu").GetString());
-        foreach (string name in (string[])["name", "ratio", "target", "met", "spread", "note"])
-            Assert.True(root.GetProperty("targets")[0].TryGetProperty(name, out _), name);
-        foreach (string name in (string[])["name", "tool", "unit", "median", "quartile1", "quartile3", "samples"])
-            Assert.True(root.GetProperty("figures")[0].TryGetProperty(name, out _), name);
-        foreach (string name in (string[])["group", "title", "numerator", "denominator", "ratio", "quartile1", "quartile3", "spread", "verdict"])
-            Assert.True(root.GetProperty("comparisons")[0].TryGetProperty(name, out _), name);
+        AssertAll(root.GetProperty("targets"), Targets.All.Count, "name", "ratio", "unit", "target", "met", "spread", "note");
+        AssertAll(root.GetProperty("figures"), 1, "name", "tool", "unit", "median", "quartile1", "quartile3", "low", "high", "samples", "ratio", "baseline");
+        AssertAll(
+            root.GetProperty("comparisons"), 1,
+            "group", "title", "numerator", "denominator", "ratio", "unit", "quartile1", "quartile3", "low", "high", "spread", "verdict");
+        foreach (JsonElement figure in root.GetProperty("figures").EnumerateArray())
+            Assert.Equal(figure.GetProperty("baseline").ValueKind == JsonValueKind.Null, figure.GetProperty("ratio").ValueKind == JsonValueKind.Null);
+    }
+
+    [Theory]
+    [InlineData("put/no_ops", "put/no_ops")]
+    [InlineData("put/gate_off", "put/no_ops")]
+    [InlineData("growth/create/pages:1", "growth/create/pages:1")]
+    [InlineData("growth/create/pages:64", "growth/create/pages:1")]
+    [InlineData("terabyte/create_destroy", null)]
+    public void Has_each_figures_ratio_and_what_it_is_to(string series, string? baseline)
+    {
+        RunResults results = Samples.Results(Samples.Everything(Samples.Options), Samples.Options);
+
+        Figure figure = Assert.Single(results.Figures, figure => figure.Name == series);
+
+        Assert.Equal(baseline, figure.Baseline);
+        if (baseline is null)
+            Assert.Null(figure.Ratio);
+        else if (baseline == series)
+            Assert.Equal(1, figure.Ratio);
+        else
+            Assert.Equal(results.Comparisons.First(comparison => comparison.Numerator == series).Ratio, figure.Ratio);
+    }
+
+    [Fact]
+    public void Has_null_for_what_was_not_measured()
+    {
+        SuiteOptions options = Samples.Options with { SkipManaged = true };
+        using var json = JsonDocument.Parse(JsonSerializer.Serialize(Samples.Results(Samples.Everything(options), options), ResultsJson.Default.RunResults));
+
+        JsonElement skipped = json.RootElement.GetProperty("targets").EnumerateArray()
+            .First(target => target.GetProperty("numerator").GetString() == "PutBenchmarks/ManagedInline");
+
+        Assert.All((string[])["ratio", "met", "spread"], name => Assert.Equal(JsonValueKind.Null, skipped.GetProperty(name).ValueKind));
+    }
+
+    private static void AssertAll(JsonElement elements, int least, params string[] names)
+    {
+        Assert.True(elements.GetArrayLength() >= least);
+        foreach (JsonElement element in elements.EnumerateArray())
+            Assert.All(names, name => Assert.True(element.TryGetProperty(name, out _), $"{name} of {element}"));
     }
 }

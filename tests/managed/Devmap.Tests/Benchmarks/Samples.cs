@@ -66,13 +66,13 @@ internal static class Samples
             Governor = "unknown",
         },
         Quiet = Quiet,
-        Figures = measurements.Figures(),
+        Figures = Evaluation.Figures(measurements, Evaluation.Comparisons(measurements, options)),
         Comparisons = Evaluation.Comparisons(measurements, options),
         Targets = Evaluation.Targets(measurements, options),
         Memory = Evaluation.Memory(measurements, options),
     };
 
-    public static Quietness Quiet => new() { BusyShare = 0.01, Steal = 0, NoisyProcesses = [], SpinSpread = 0.001 };
+    public static Quietness Quiet => new() { Cores = 2, BusyShare = 0.01, Steal = 0, NoisyProcesses = [], SpinSpread = 0.001 };
 
     private static Sample Sample(string series, double value) => series switch
     {

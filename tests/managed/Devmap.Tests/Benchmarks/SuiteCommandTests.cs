@@ -28,6 +28,7 @@ public sealed class SuiteCommandTests
         (int status, string output, string error) = await InvokeAsync("--help");
 
         Assert.Equal((0, string.Empty), (status, error));
+        Assert.Contains("repository's root", string.Join(' ', output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
         foreach (string option in (string[])["--quick", "--rounds", "--out", "--native", "--skip-native", "--skip-managed"])
             Assert.Contains(option, output, StringComparison.Ordinal);
         Assert.DoesNotContain("--class", output, StringComparison.Ordinal);
@@ -50,6 +51,22 @@ public sealed class SuiteCommandTests
         await File.WriteAllTextAsync(directory["file"], string.Empty);
 
         await AssertFailsAsync($"The results cannot be written to {directory["file"]}/out", "--out", directory["file"] + "/out", "--native", directory.Root);
+    }
+
+    [Theory]
+    [InlineData("raw")]
+    [InlineData("plots")]
+    [InlineData("plots.tmp")]
+    public async Task So_does_a_folder_with_somebody_elses(string name)
+    {
+        using var directory = new TemporaryDirectory();
+        string file = Path.Combine(Directory.CreateDirectory(directory[name]).FullName, "photo");
+        await File.WriteAllTextAsync(file, string.Empty);
+
+        await AssertFailsAsync($"{directory.Root} has {name}", "--out", directory.Root, "--native", directory["none"]);
+
+        Assert.True(File.Exists(file));
+        Assert.Single(Directory.EnumerateFileSystemEntries(directory.Root));
     }
 
     [Fact]

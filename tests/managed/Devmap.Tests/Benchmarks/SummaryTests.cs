@@ -17,8 +17,20 @@ public sealed class SummaryTests
     {
         var summary = Summary.Of(values);
 
-        Assert.Equal(new Summary(median, quartile1, quartile3, values.Length), summary);
-        Assert.Equal(quartile3 - quartile1, summary.Spread);
+        Assert.Equal(new Summary(median, quartile1, quartile3, values.Min(), values.Max(), values.Length), summary);
+    }
+
+    [Theory]
+    [InlineData(1, 7, 7)]
+    [InlineData(3, 1, 9)]
+    [InlineData(6, 1, 9)]
+    [InlineData(7, 4, 7)]
+    [InlineData(9, 4, 7)]
+    public void Of_a_few_spread_over_all_of_them(int samples, double low, double high)
+    {
+        Summary summary = samples == 1 ? Summary.Of([7]) : new(5, 4, 7, 1, 9, samples);
+
+        Assert.Equal((low, high, high - low), (summary.Low, summary.High, summary.Spread));
     }
 
     [Fact]
