@@ -47,6 +47,8 @@ internal static class CatalogueOfTheBoundary
         ]),
         new(Catalogue.Boundary, "An idle edge in C, by instructions", Edge,
         [
+            new("instructions/edge_no_ops", "a map without a driver, no gate compiled in"),
+            new("instructions/edge_gate_off", "a map without a driver, gate off"),
             new("instructions/edge_native_driver", "driver in C"),
             new("instructions/edge_fs_dax", "a claimed map, as a file's is"),
         ]),

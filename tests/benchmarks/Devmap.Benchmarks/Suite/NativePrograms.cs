@@ -22,7 +22,8 @@ internal sealed class NativePrograms
 
     public string Benchmarks => Find("native_benchmarks");
 
-    public string InstructionLoops => Find("instruction_loops");
+    /// <summary>Against the library, and against one that was built without idle callbacks.</summary>
+    public IReadOnlyList<string> InstructionLoops => [Find("instruction_loops"), Find("instruction_loops_ops_off")];
 
     public string MemoryUse => Find("memory_use");
 

@@ -30,17 +30,22 @@ internal sealed class NativeTools(NativePrograms programs, ResultFiles files)
     /// <summary>The instructions of every loop.</summary>
     public async Task<IReadOnlyList<Sample>> InstructionsAsync(CancellationToken interrupt)
     {
-        string program = programs.InstructionLoops;
-        ChildProgram.Output list = await RunAsync(program, ["list"], interrupt).ConfigureAwait(false);
         List<Sample> samples = [];
-        foreach (InstructionLoop loop in InstructionLoop.ParseList(list.Text))
+        foreach (string program in programs.InstructionLoops)
         {
-            string[] arguments = ["--tool=callgrind", $"--callgrind-out-file={files.Raw($"{loop.Name}.callgrind")}", $"--toggle-collect={loop.Function}", program, loop.Name];
-            ChildProgram.Output output = await RunAsync("valgrind", arguments, interrupt).ConfigureAwait(false);
-            samples.Add(loop.ToSample(InstructionLoop.ParseCount(output.Errors)));
+            ChildProgram.Output list = await RunAsync(program, ["list"], interrupt).ConfigureAwait(false);
+            foreach (InstructionLoop loop in InstructionLoop.ParseList(list.Text))
+                samples.Add(await CountAsync(program, loop, interrupt).ConfigureAwait(false));
         }
 
         return samples;
+    }
+
+    private async Task<Sample> CountAsync(string program, InstructionLoop loop, CancellationToken interrupt)
+    {
+        string[] arguments = ["--tool=callgrind", $"--callgrind-out-file={files.Raw($"{loop.Name}.callgrind")}", $"--toggle-collect={loop.Function}", program, loop.Name];
+        ChildProgram.Output output = await RunAsync("valgrind", arguments, interrupt).ConfigureAwait(false);
+        return loop.ToSample(InstructionLoop.ParseCount(output.Errors));
     }
 
     public async Task<IReadOnlyList<Sample>> MemoryAsync(CancellationToken interrupt) =>
