@@ -612,8 +612,8 @@ public static unsafe partial class NativeMethods
     [NativeTypeName("#define DEVMAP_VERSION_PATCH 0")]
     public const int DEVMAP_VERSION_PATCH = 0;
 
-    [NativeTypeName("#define DEVMAP_ABI_VERSION 1")]
-    public const int DEVMAP_ABI_VERSION = 1;
+    [NativeTypeName("#define DEVMAP_ABI_VERSION 2")]
+    public const int DEVMAP_ABI_VERSION = 2;
 
     [NativeTypeName("#define DEVMAP_WAIT_FOREVER (-1)")]
     public const int DEVMAP_WAIT_FOREVER = (-1);

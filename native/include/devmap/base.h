@@ -49,9 +49,10 @@ extern "C" {
 
 /**
  * Version of the binary interface: struct layouts, enum values and entry points. Raised by every change that a caller
- * compiled against an older header would not survive; a language binding compares it before its first call.
+ * compiled against an older header would not survive, or one against this header an older library; a language binding
+ * compares it before its first call.
  */
-#define DEVMAP_ABI_VERSION 1
+#define DEVMAP_ABI_VERSION 2
 
 /** @return DEVMAP_ABI_VERSION of the library that is loaded. Any thread; never fails. */
 DEVMAP_API uint32_t devmap_abi_version(void);
