@@ -99,8 +99,12 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
         fixed (byte* utf8 = Encoding.UTF8.GetBytes(path + '\0'))
         {
             int result = NativeMethods.devmap_dax_file_open((sbyte*)utf8, &config, &file);
-            if (result == -NativeError.ENOMEM && DisposedMaps.Reclaim())
+            if (result == -NativeError.ENOMEM)
+            {
+                DisposedMaps.Reclaim();
                 result = NativeMethods.devmap_dax_file_open((sbyte*)utf8, &config, &file);
+            }
+
             if (result != 0)
                 throw OpenError(result, path);
         }

@@ -72,8 +72,12 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         };
         devmap_pagemap* map;
         int result = NativeMethods.devmap_memremap_pages(&config, &map);
-        if (result == -NativeError.ENOMEM && DisposedMaps.Reclaim())
+        if (result == -NativeError.ENOMEM)
+        {
+            DisposedMaps.Reclaim();
             result = NativeMethods.devmap_memremap_pages(&config, &map);
+        }
+
         if (result != 0)
         {
             _self.Free();
@@ -125,6 +129,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 
         // Who resurrects this object, in a finalizer of its own, finds no handle, and not another map that has it by then.
         var map = (devmap_pagemap*)Interlocked.Exchange(ref _handle, 0);
+        if (map == null)
+            return;
         if (_file != null)
             _ = NativeMethods.devmap_dax_file_free(_file);
         else

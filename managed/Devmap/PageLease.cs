@@ -221,7 +221,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
         }
         else if ((Interlocked.Or(ref _state, Disposed) & ~Elsewhere) == 0)
         {
-            PutPages(_map!);
+            End();
         }
     }
 
@@ -254,7 +254,18 @@ public sealed unsafe class PageLease : MemoryManager<byte>
         }
 
         if (((state - OnePin) & ~Elsewhere) == Disposed)
-            PutPages(_map!);
+            End();
+    }
+
+    /// <summary>The end of a lease whose object is not used again.</summary>
+    private void End()
+    {
+        DevicePageMap map = _map!;
+        PutPages(map);
+
+        // The pool of some thread may still point to the object, and would keep the map alive by it.
+        if (map.ReusesLeases)
+            _map = null;
     }
 
     private void PutPages(DevicePageMap map)

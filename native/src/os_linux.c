@@ -76,7 +76,7 @@ int os_membarrier_register(void)
 
 void os_membarrier(void)
 {
-	const struct timespec pause = {.tv_nsec = 10000000};
+	struct timespec pause = {.tv_nsec = 10000000};
 
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
 		return;
@@ -90,7 +90,8 @@ void os_membarrier(void)
 	 * visible, which take well under a microsecond to leave a core, and that looks which came before them are over; a
 	 * thread that is switched out has executed the barrier.
 	 */
-	(void)nanosleep(&pause, NULL);
+	while (nanosleep(&pause, &pause) != 0 && errno == EINTR)
+		continue;
 }
 
 int64_t os_now(void)

@@ -14,6 +14,8 @@ internal static class DisposedMaps
     // How long Reclaim waits for finalizers, which may be other people's and wait for what its caller holds.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 
+    private const int SmallStack = 64 * 1024;
+
     private static long s_waiting;
 
     /// <summary>Tells the collector of a handle that waits for its finalizer.</summary>
@@ -33,15 +35,22 @@ internal static class DisposedMaps
     /// <summary>
     /// Frees what disposed maps that nobody knows any more have left, as far as their finalizers run within a second.
     /// </summary>
-    /// <returns>Whether there was any, so that one more attempt is worth it.</returns>
-    public static bool Reclaim()
+    public static void Reclaim()
     {
+        // None waits: a moment ago one may have.
         if (Interlocked.Read(ref s_waiting) == 0)
-            return false;
+            return;
         GC.Collect();
-        var finalizers = new Thread(GC.WaitForPendingFinalizers) { IsBackground = true, Name = "devmap reclaim" };
-        finalizers.Start();
-        finalizers.Join(s_patience);
-        return true;
+        var finalizers = new Thread(GC.WaitForPendingFinalizers, SmallStack) { IsBackground = true, Name = "devmap reclaim" };
+        try
+        {
+            finalizers.Start();
+            finalizers.Join(s_patience);
+        }
+        catch (OutOfMemoryException)
+        {
+            // No address space for the thread either: the finalizers run all the same, unwatched.
+            Thread.Sleep(s_patience);
+        }
     }
 }

@@ -8,10 +8,10 @@
  *
  * Errors are negative errno values; out parameters are untouched on failure. Unless a function says otherwise it may be
  * called from any thread, and from a driver's callback; never from a signal handler, as threads count what they do without
- * locked instructions. The first 32 threads that use the library count by themselves, further ones share counters.
+ * locked instructions. Up to 32 threads at a time count by themselves, further ones share counters.
  *
  * Tearing down, releasing a claim and waiting use membarrier(2), where the system has it when the library is first used. A
- * sandbox that refuses it later makes each of them take 10 ms longer.
+ * sandbox that refuses it later makes each of them take 10 ms longer, and 20 ms where it has to wait.
  */
 #ifndef DEVMAP_DEVMAP_H
 #define DEVMAP_DEVMAP_H
