@@ -47,7 +47,7 @@ internal static unsafe class PageInlines
     /// <summary>
     /// The page's first field, by the pointer itself. By its name, the compiler first reads the word to see whether the
     /// pointer is null, and a read of what an atomic has just written waits for it: 1.6 times the native pair's time
-    /// instead of 1.0 (tests/benchmarks, ManagedInline).
+    /// instead of 1.0 (PutBenchmarks.ManagedInline in tests/benchmarks).
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ref int RefCount(devmap_page* page) => ref *(int*)page;

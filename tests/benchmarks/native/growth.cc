@@ -42,7 +42,6 @@ public:
 
 	~ManyMaps()
 	{
-		// From the last, as the look-up table closes the gap that each of them leaves.
 		for (; !maps_.empty(); maps_.pop_back())
 			map_destroy(maps_.back());
 		munmap(region_, length_);
