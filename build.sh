@@ -75,6 +75,11 @@ has_header() {
 	printf '#include <%s>\n' "$1" | c++ -x c++ -E - >/dev/null 2>&1
 }
 
+# What the LZ4 store loads when it is opened.
+has_lz4() {
+	PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null | grep '^[[:space:]]*liblz4\.so\.1 ' >/dev/null
+}
+
 has_module() {
 	pkg-config --exists "$1" 2>/dev/null
 }
@@ -87,6 +92,7 @@ require() {
 	has cc && has c++ && has nm || missing+=(build-essential)
 	has cmake || missing+=(cmake)
 	has ninja || missing+=(ninja-build)
+	has_lz4 || missing+=(liblz4-1)
 	if [[ $1 == test ]]; then
 		has pkg-config || missing+=(pkg-config)
 		has cc && has_cmocka || missing+=(libcmocka-dev)

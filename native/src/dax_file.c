@@ -76,11 +76,13 @@ static int file_map(devmap_dax_file *file, uint64_t page_size)
 		.page_size = page_size,
 		.length = file->capacity,
 	};
-	struct map_file backing = {
-		.file = file->file,
-		.exclusive = file->write,
-		.length = &file->length,
-		.capacity = file->capacity,
+	struct map_purpose purpose = {
+		.file = {
+			.file = file->file,
+			.exclusive = file->write,
+			.length = &file->length,
+			.capacity = file->capacity,
+		},
 	};
 	int result;
 
@@ -89,7 +91,7 @@ static int file_map(devmap_dax_file *file, uint64_t page_size)
 	if (result != 0)
 		return result;
 	config.address = file->base;
-	result = map_create(&config, &backing, &file->pgmap);
+	result = map_create(&config, &purpose, &file->pgmap);
 	if (result != 0)
 		os_unmap(file->base, file->capacity);
 	return result;

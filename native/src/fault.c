@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "internal.h"
+#include "hmm_internal.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+_Thread_local bool serving_faults;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static devmap_fault_handler current_handler;
@@ -37,7 +40,11 @@ void fault_report(devmap_fault_kind kind, devmap_page *page, int32_t count, cons
 		fault.index = devmap_page_index(page);
 	}
 	pthread_mutex_lock(&lock);
-	handler = current_handler;
+	/*
+	 * Not on a thread that serves page faults: the handler may be managed code, which a garbage collection stops until
+	 * it is over, and that waits for the managed thread whose fault is to be served here.
+	 */
+	handler = serving_faults ? NULL : current_handler;
 	data = current_data;
 	print = !handler && !printed[kind];
 	printed[kind] = printed[kind] || print;
@@ -46,7 +53,8 @@ void fault_report(devmap_fault_kind kind, devmap_page *page, int32_t count, cons
 	if (handler)
 		handler(&fault, data);
 	else if (print)
-		fprintf(stderr,
+		/* Past the lock of stderr, which a thread that prints from memory of a range holds while it faults. */
+		dprintf(STDERR_FILENO,
 			"devmap: page %llu of map %p, count %d: %s (the first of its kind; others are only counted)\n",
 			(unsigned long long)fault.index, (void *)fault.pgmap, count, message);
 }

@@ -23,6 +23,9 @@
 /* The count of a saturated page: as far from idle as from the wrap, so that puts and gets on their way miss both. */
 #define REFCOUNT_SATURATED (INT32_MIN / 2)
 
+/* The count of a frozen page of a range (hmm_migrate.c), the kernel's 0: nobody can take it. */
+#define REFCOUNT_FROZEN (-1)
+
 /* ---- shards (shard.c) ------------------------------------------------------------------------------------------- */
 
 /*
@@ -244,7 +247,7 @@ struct map {
 
 	_Atomic(const struct driver *) driver;
 	_Atomic(uint64_t) *touched;
-	/* Created as HOST: may be claimed, so its pages keep `busy`. */
+	/* Created as HOST, and no range's: may be claimed, so its pages keep `busy`. */
 	bool claimable;
 
 	int backing;
@@ -253,6 +256,8 @@ struct map {
 	void *metadata;
 	uint64_t metadata_length;
 	struct map_file file;
+	/* The range whose memory it is, from its creation until the handle is given back. */
+	_Atomic(devmap_hmm_range *) range;
 
 	/* Guards what follows. Never held while waiting or calling a driver. */
 	pthread_mutex_t lock;
@@ -329,8 +334,22 @@ static inline void map_enter_held(struct map *map, uint32_t shard)
 	shard_add(&map_shard(map, shard)->taken, shard, 1);
 }
 
-/* Creates a map over a file, or over none; as devmap_memremap_pages() else. */
-int map_create(const devmap_pagemap_config *config, const struct map_file *file, devmap_pagemap **pgmap);
+/* What a map is made for, if not for itself. */
+struct map_purpose {
+	struct map_file file;
+	devmap_hmm_range *range;
+};
+
+/* Creates a map for something; as devmap_memremap_pages() else. */
+int map_create(const devmap_pagemap_config *config, const struct map_purpose *purpose, devmap_pagemap **pgmap);
+
+/*
+ * The two halves of devmap_memunmap_pages(), between which nobody uses the map or can begin to, and its pages' metadata are
+ * still there: after the first returned 0 comes the second, or map_unmap_abandon(), which leaves the map dying.
+ */
+int map_unmap_begin(struct map *map, int64_t timeout_ns, const devmap_cancel *cancel, devmap_busy_report *busy);
+void map_unmap_finish(struct map *map);
+void map_unmap_abandon(struct map *map);
 
 /* devmap_pagemap_free() for any map, a file's too. */
 int map_free(struct map *map);
@@ -377,10 +396,35 @@ static inline bool map_contains(const struct map *map, uint64_t first, uint64_t 
 
 /* In devmap_page.flags: a page of ordinary.c. What has neither this nor a pgmap is no page to take. */
 #define PAGE_ORDINARY 2u
+/* Of a page of hmm_devmem.c: it was allocated, and its driver was not told of its end. */
+#define PAGE_DEVICE_ALLOCATED 4u
+/* Free, but on no list: somebody held it when it was its turn. */
+#define PAGE_DEVICE_PASSED_OVER 8u
 
 static inline bool page_is_ordinary(devmap_page *page)
 {
 	return atomic_load_explicit(&page->flags, memory_order_relaxed) & PAGE_ORDINARY;
+}
+
+/*
+ * Takes an idle page of a range away from everybody: false when it is in use. Only compare-and-swap takes pages of a map
+ * that cannot be claimed, so none finds a frozen count raised for a moment. Acquire: what was done to the page under its
+ * references, the last of which a drop released, is visible.
+ */
+static inline bool page_freeze(devmap_page *page)
+{
+	int32_t idle = 0;
+
+	return atomic_compare_exchange_strong_explicit(&page->refcount, &idle, REFCOUNT_FROZEN, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+/* Release: who takes the page next sees what was done to it meanwhile. A page saturated by mistake stays so. */
+static inline void page_unfreeze(devmap_page *page)
+{
+	int32_t frozen = REFCOUNT_FROZEN;
+
+	atomic_compare_exchange_strong_explicit(&page->refcount, &frozen, 0, memory_order_release, memory_order_relaxed);
 }
 
 /* Frees an ordinary page (ordinary.c). */

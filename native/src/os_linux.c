@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,9 +67,14 @@ void os_unmap(void *address, uint64_t length)
 	munmap(address, length);
 }
 
-void os_discard(void *address, uint64_t length)
+/* As the kernel's <asm-generic/mman-common.h> has it, since Linux 5.18. */
+#define ADVICE_DONTNEED_LOCKED 24
+
+int os_discard(void *address, uint64_t length)
 {
-	madvise(address, length, MADV_DONTNEED);
+	if (madvise(address, length, ADVICE_DONTNEED_LOCKED) == 0)
+		return 0;
+	return madvise(address, length, MADV_DONTNEED) == 0 ? 0 : -errno;
 }
 
 int os_membarrier_register(void)
@@ -121,14 +129,13 @@ void os_wake_all(const void *word)
 	syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT32_MAX, NULL, NULL, 0);
 }
 
-int os_file_open(const char *path, bool write, bool create, int *file)
+static int open_regular(const char *path, int flags, mode_t mode, int *file)
 {
-	int flags = (write ? O_RDWR : O_RDONLY) | (create ? O_CREAT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	struct stat status;
 	int fd;
 
 	/* O_NONBLOCK: opening a pipe for reading would wait for its writer; a regular file does not notice it. */
-	fd = open(path, flags, 0666);
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &status) != 0) {
@@ -143,6 +150,28 @@ int os_file_open(const char *path, bool write, bool create, int *file)
 	}
 	*file = fd;
 	return 0;
+}
+
+int os_file_open(const char *path, bool write, bool create, int *file)
+{
+	return open_regular(path, (write ? O_RDWR : O_RDONLY) | (create ? O_CREAT : 0), 0666, file);
+}
+
+int os_file_make(const char *path, int *file, bool *created)
+{
+	int result;
+
+	/* Again if the one that existed was gone by the second look; not for ever: a link to nothing is so, too. */
+	for (int tries = 0; tries < 16; tries++) {
+		result = open_regular(path, O_RDWR | O_CREAT | O_EXCL, 0600, file);
+		*created = result == 0;
+		if (result != -EEXIST)
+			return result;
+		result = open_regular(path, O_RDWR, 0, file);
+		if (result != -ENOENT)
+			return result;
+	}
+	return result;
 }
 
 void os_file_close(int file)
@@ -192,6 +221,71 @@ int os_file_allocate(int file, uint64_t offset, uint64_t length)
 int os_file_punch_hole(int file, uint64_t offset, uint64_t length)
 {
 	return allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+int os_file_extend(int file, uint64_t length)
+{
+	return allocate(file, 0, 0, length);
+}
+
+bool os_file_is_at(int file, const char *path)
+{
+	struct stat open_status, path_status;
+
+	return fstat(file, &open_status) == 0 && stat(path, &path_status) == 0 &&
+	       open_status.st_dev == path_status.st_dev && open_status.st_ino == path_status.st_ino;
+}
+
+int os_file_remove(const char *path)
+{
+	return unlink(path) == 0 ? 0 : -errno;
+}
+
+int os_file_set_direct(int file, bool direct)
+{
+	int flags = fcntl(file, F_GETFL);
+	struct statfs fs;
+
+	if (flags < 0)
+		return -errno;
+	/* Since Linux 6.6 tmpfs accepts the flag, although the page cache is all that it has. */
+	if (direct && fstatfs(file, &fs) == 0 && fs.f_type == TMPFS_MAGIC)
+		return -EOPNOTSUPP;
+	flags = direct ? flags | O_DIRECT : flags & ~O_DIRECT;
+	return fcntl(file, F_SETFL, flags) == 0 ? 0 : -errno;
+}
+
+int os_file_transfer(
+	int file, bool write, void *const *pieces, uint32_t n, uint64_t length, uint64_t offset, uint32_t *done)
+{
+	struct iovec left[OS_TRANSFER_MAX];
+	uint32_t first = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		left[i] = (struct iovec){.iov_base = pieces[i], .iov_len = length};
+	*done = 0;
+	while (first < n) {
+		ssize_t moved = write ? pwritev(file, &left[first], (int)(n - first), (off_t)offset)
+				      : preadv(file, &left[first], (int)(n - first), (off_t)offset);
+		size_t bytes = (size_t)moved;
+
+		if (moved < 0 && errno == EINTR)
+			continue;
+		/* Without the page cache, what goes on behind the end of a file in a page's middle is not aligned. */
+		if (moved == 0 || (moved < 0 && errno == EINVAL && left[first].iov_len != length))
+			return -EIO;
+		if (moved < 0)
+			return -errno;
+		offset += bytes;
+		while (first < n && bytes >= left[first].iov_len)
+			bytes -= left[first++].iov_len;
+		*done = first;
+		if (first < n) {
+			left[first].iov_base = (char *)left[first].iov_base + bytes;
+			left[first].iov_len -= bytes;
+		}
+	}
+	return 0;
 }
 
 int os_file_lock(int file, bool exclusive)

@@ -123,6 +123,22 @@ static __attribute__((noinline)) int take_claimable(struct map *map, devmap_page
 }
 
 /*
+ * Raises the count of a page that cannot be claimed and says what it was; a count that cannot be raised (frozen, saturated,
+ * or about to be) is left alone.
+ */
+static inline int32_t count_raise(devmap_page *page)
+{
+	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+
+	/* Acquire, with the release of the last drop, or of the end of a freeze: what was done before is visible. */
+	while (devmap_likely(refs >= 0 && refs < INT32_MAX))
+		if (atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
+							  memory_order_relaxed))
+			break;
+	return refs;
+}
+
+/*
  * Takes a reference on a device page, consuming one of the caller's map references if that activates it: 1, or 0 when it
  * was active already, or -EAGAIN, -EOVERFLOW.
  */
@@ -132,11 +148,12 @@ static inline int page_take(struct map *map, devmap_page *page)
 
 	if (map->claimable)
 		return take_claimable(map, page);
-	/* Acquire, with the release of the last drop: what was done to the page before is visible. */
-	refs = atomic_fetch_add_explicit(&page->refcount, 1, memory_order_acq_rel);
+	refs = count_raise(page);
 	if (devmap_likely(refs == 0))
 		return 1;
-	return devmap_likely(refs > 0 && refs < INT32_MAX) ? 0 : overflow(page, refs);
+	if (devmap_likely(refs > 0 && refs < INT32_MAX))
+		return 0;
+	return refs == REFCOUNT_FROZEN ? -EAGAIN : overflow(page, refs);
 }
 
 static int count_refusal(int error)
@@ -266,14 +283,10 @@ devmap_page *devmap_pagemap_get_page_fast(devmap_pagemap *pgmap, uint64_t index)
 	if (devmap_unlikely(!map_contains(map, index, 1)))
 		goto refused;
 	page = map_page(map, index);
-	refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
-	do {
-		/* Saturated, or about to be, which is reported. */
-		if (devmap_unlikely(refs < 0 || refs == INT32_MAX))
-			goto refused;
-		/* Acquire, with the release of the last drop, as page_take(). */
-	} while (!atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
-							memory_order_relaxed));
+	refs = count_raise(page);
+	/* Frozen, or saturated, or about to be, which is reported. */
+	if (devmap_unlikely(refs < 0 || refs == INT32_MAX))
+		goto refused;
 	if (devmap_likely(refs == 0))
 		stat_add_in(shard, STAT_activations, 1);
 	else
@@ -343,10 +356,11 @@ void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 	/* An ordinary page at 0 has its one reference, and now more. */
 	if (old == 0 && page_is_ordinary(page))
 		return;
-	if (old == 0 || (old == -1 && !map)) {
+	if (old == 0 || old == -1) {
 		saturate(page);
 		fault_report(DEVMAP_FAULT_USE_AFTER_FREE, page, old + 1,
-			"a reference taken on a page that was freed, or whose map is torn down or never handed it out");
+			"a reference taken on a page that was freed, or frozen, or whose map is torn down or never handed it "
+			"out");
 		return;
 	}
 	overflow(page, old);

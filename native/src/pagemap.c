@@ -143,9 +143,12 @@ devmap_page *devmap_virt_to_page(const void *address)
 
 static bool in_use(const struct map *map, devmap_page *page)
 {
+	int32_t refs;
+
 	if (map->claimable)
 		return atomic_load(&page->busy) != 0;
-	return atomic_load(&page->refcount) != 0;
+	refs = atomic_load(&page->refcount);
+	return refs != 0 && refs != REFCOUNT_FROZEN;
 }
 
 uint64_t map_next_touched(struct map *map, uint64_t first, uint64_t end)
@@ -379,7 +382,7 @@ static void map_init(struct map *map, const devmap_pagemap_config *config, uint6
 	map->public.nr_pages = config->length / page_size;
 	map->length = config->length;
 	map->backing = config->backing;
-	map->claimable = config->type == DEVMAP_MEMORY_DEVICE_HOST;
+	map->claimable = config->type == DEVMAP_MEMORY_DEVICE_HOST && !atomic_load(&map->range);
 	map->claim = CLAIM_NONE;
 	map->owner = NULL;
 	map->breaks = NULL;
@@ -428,7 +431,7 @@ put_ops:
 	return result;
 }
 
-int map_create(const devmap_pagemap_config *config, const struct map_file *file, devmap_pagemap **pgmap)
+int map_create(const devmap_pagemap_config *config, const struct map_purpose *purpose, devmap_pagemap **pgmap)
 {
 	uint64_t page_size, first_page = 0;
 	struct map *map;
@@ -452,7 +455,8 @@ int map_create(const devmap_pagemap_config *config, const struct map_file *file,
 	map = map_alloc();
 	if (!map)
 		return -ENOMEM;
-	map->file = *file;
+	map->file = purpose->file;
+	atomic_store(&map->range, purpose->range);
 	map->public.first_page = first_page;
 	result = map_build(map, config, page_size);
 	if (result != 0) {
@@ -465,7 +469,7 @@ int map_create(const devmap_pagemap_config *config, const struct map_file *file,
 
 int devmap_memremap_pages(const devmap_pagemap_config *config, devmap_pagemap **map)
 {
-	return map_create(config, &(struct map_file){.file = OS_NO_FILE}, map);
+	return map_create(config, &(struct map_purpose){.file = {.file = OS_NO_FILE}}, map);
 }
 
 /* ---- teardown --------------------------------------------------------------------------------------------------- */
@@ -504,7 +508,15 @@ static bool is_unused(void *context)
 	return refs == 0 && atomic_load(&map->claim) != CLAIM_RELEASING;
 }
 
-/* The wait ended early: the map stays closed to new users, for a retry or a resume. */
+/* The map stays closed to new users, for a retry or a resume. */
+void map_unmap_abandon(struct map *map)
+{
+	pthread_mutex_lock(&map->lock);
+	map->tearing_down = false;
+	pthread_mutex_unlock(&map->lock);
+}
+
+/* The wait ended early. */
 static int teardown_abandon(struct map *map, int error, devmap_busy_report *busy)
 {
 	int64_t refs = map_refs(map);
@@ -515,9 +527,7 @@ static int teardown_abandon(struct map *map, int error, devmap_busy_report *busy
 					      busy->pages ? busy->capacity : 0);
 		busy->nr_references = refs > (int64_t)busy->nr_pages ? (uint64_t)refs - busy->nr_pages : 0;
 	}
-	pthread_mutex_lock(&map->lock);
-	map->tearing_down = false;
-	pthread_mutex_unlock(&map->lock);
+	map_unmap_abandon(map);
 	if (error == -ECANCELED)
 		return error;
 	stat_add(STAT_teardown_timeouts, 1);
@@ -525,7 +535,7 @@ static int teardown_abandon(struct map *map, int error, devmap_busy_report *busy
 }
 
 /* Nobody is left: no page in use, no callback running, no reference held, none to come. */
-static void teardown_finish(struct map *map)
+void map_unmap_finish(struct map *map)
 {
 	lookup_remove(map);
 	pthread_mutex_lock(&map->lock);
@@ -541,14 +551,10 @@ static void teardown_finish(struct map *map)
 	pthread_mutex_unlock(&map->lock);
 }
 
-int devmap_memunmap_pages(devmap_pagemap *pgmap, int64_t timeout_ns, const devmap_cancel *cancel,
-			  devmap_busy_report *busy)
+int map_unmap_begin(struct map *map, int64_t timeout_ns, const devmap_cancel *cancel, devmap_busy_report *busy)
 {
-	struct map *map = map_of(pgmap);
 	int result;
 
-	if (!map)
-		return -EINVAL;
 	if (map_in_callback(map))
 		return -EDEADLK;
 	result = teardown_begin(map);
@@ -557,10 +563,22 @@ int devmap_memunmap_pages(devmap_pagemap *pgmap, int64_t timeout_ns, const devma
 	/* The heavy half of map_enter()'s check: between the mark and the counters. */
 	fence_heavy();
 	result = wait_until(map, is_unused, map, timeout_ns, cancel);
-	if (result != 0)
-		return teardown_abandon(map, result, busy);
-	teardown_finish(map);
-	return 0;
+	return result == 0 ? 0 : teardown_abandon(map, result, busy);
+}
+
+int devmap_memunmap_pages(devmap_pagemap *pgmap, int64_t timeout_ns, const devmap_cancel *cancel,
+			  devmap_busy_report *busy)
+{
+	struct map *map = map_of(pgmap);
+	int result;
+
+	/* A range's pages are torn down with the range. */
+	if (!map || atomic_load(&map->range))
+		return -EINVAL;
+	result = map_unmap_begin(map, timeout_ns, cancel, busy);
+	if (result == 0)
+		map_unmap_finish(map);
+	return result;
 }
 
 int devmap_pagemap_resume(devmap_pagemap *pgmap)
@@ -598,6 +616,6 @@ int devmap_pagemap_free(devmap_pagemap *pgmap)
 
 	if (!map)
 		return 0;
-	/* A file's map is its file's to free. */
-	return map->file.file == OS_NO_FILE ? map_free(map) : -EBUSY;
+	/* A file's map is its file's to free, and a range's the range's. */
+	return map->file.file == OS_NO_FILE && !atomic_load(&map->range) ? map_free(map) : -EBUSY;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A driver in the kernel's own style and names, of 2018: a small allocator of device pages and a file system's claim on a
- * pagemap. Above the line it knows nothing of devmap but the header of kernel names; below it, main() plays the kernel
- * that probes it.
+ * A driver in the kernel's own style and names, of 2018: a small allocator of device pages, one of HMM's device memory, and
+ * a file system's claim on a pagemap. Above the line it knows nothing of devmap but the header of kernel names; below it,
+ * main() plays the kernel that probes it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +51,52 @@ static const char *toy_page_kind(const struct page *page)
 	if (is_device_public_page(page))
 		return "public";
 	return is_zone_device_page(page) ? "device" : "ordinary";
+}
+
+#endif
+
+#ifdef CONFIG_HMM
+
+/* A driver of device memory, which finds what a page is to it by the page's own word. */
+struct toy_chunk {
+	struct hmm_devmem *devmem;
+	int nr_freed;
+};
+
+static void toy_devmem_free(struct hmm_devmem *devmem, struct page *page)
+{
+	struct toy_chunk *chunk = (struct toy_chunk *)hmm_devmem_page_get_drvdata(page);
+
+	if (chunk->devmem == devmem)
+		chunk->nr_freed++;
+	hmm_devmem_page_set_drvdata(page, 0);
+}
+
+static int toy_devmem_fault(struct hmm_devmem *devmem, uintptr_t address, struct page *page, uint32_t flags)
+{
+	(void)devmem;
+	(void)address;
+	(void)page;
+	(void)flags;
+	return -1;
+}
+
+static const struct hmm_devmem_ops toy_devmem_ops = {
+	.free = toy_devmem_free,
+	.fault = toy_devmem_fault,
+};
+
+static void toy_devmem_use(struct toy_chunk *chunk, struct page *page)
+{
+	hmm_devmem_page_set_drvdata(page, (unsigned long)chunk);
+	get_page(page);
+	put_page(page);
+}
+
+static void toy_devmem_exit(struct toy_chunk *chunk, struct hmm_device *hmm_device)
+{
+	hmm_devmem_remove(chunk->devmem);
+	hmm_device_put(hmm_device);
 }
 
 #endif
@@ -202,6 +248,49 @@ static void probe_device(enum memory_type type, const char *kind)
 }
 #endif
 
+#ifdef CONFIG_HMM
+static void probe_device_memory(int desc)
+{
+	devmap_hmm_device_config config;
+	devmap_hmm_device *device = NULL;
+	devmap_hmm_resource resource;
+	struct toy_chunk chunk;
+	devmap_page *pages[2];
+	int i, result;
+
+	memset(&config, 0, sizeof(config));
+	memset(&resource, 0, sizeof(resource));
+	memset(&chunk, 0, sizeof(chunk));
+	config.size = sizeof(config);
+	check(devmap_hmm_device_new(&config, &device) == 0);
+	resource.length = NR_PAGES * (uint64_t)DEVMAP_ALTMAP_UNIT;
+	resource.desc = desc;
+	check(posix_memalign(&resource.start, DEVMAP_ALTMAP_UNIT, resource.length) == 0);
+	if (desc == IORES_DESC_DEVICE_PUBLIC_MEMORY)
+		result = devmap_hmm_devmem_add_resource(&toy_devmem_ops, device, &resource, 0, &chunk, &chunk.devmem);
+	else
+		result = devmap_hmm_devmem_add(&toy_devmem_ops, device, resource.length, 0, &chunk, &chunk.devmem);
+	check(result == 0);
+	if (result != 0)
+		exit(EXIT_FAILURE);
+
+	for (i = 0; i < 2; i++) {
+		check(devmap_hmm_devmem_alloc_page(chunk.devmem, &pages[i]) == 0);
+		toy_devmem_use(&chunk, pages[i]);
+		check(strcmp(toy_page_kind(pages[i]),
+			      desc == IORES_DESC_DEVICE_PUBLIC_MEMORY ? "public" : "private") == 0);
+	}
+	check(chunk.nr_freed == 0);
+	toy_put_page(pages[0]);
+	check(chunk.nr_freed == 1);
+	check(hmm_devmem_page_get_drvdata(pages[0]) == 0);
+	put_page(pages[1]);
+	check(chunk.nr_freed == 2);
+	toy_devmem_exit(&chunk, device);
+	free(resource.start);
+}
+#endif
+
 #ifdef CONFIG_FS_DAX
 static void probe_file_system(void)
 {
@@ -265,9 +354,11 @@ int main(void)
 
 #ifdef CONFIG_DEVICE_PRIVATE
 	probe_device(MEMORY_DEVICE_PRIVATE, "private");
+	probe_device_memory(IORES_DESC_DEVICE_PRIVATE_MEMORY);
 #endif
 #ifdef CONFIG_DEVICE_PUBLIC
 	probe_device(MEMORY_DEVICE_PUBLIC, "public");
+	probe_device_memory(IORES_DESC_DEVICE_PUBLIC_MEMORY);
 #endif
 #ifdef CONFIG_FS_DAX
 	probe_file_system();

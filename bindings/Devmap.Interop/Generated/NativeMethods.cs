@@ -249,6 +249,328 @@ public partial struct devmap_dax_file_config
     public ulong page_size;
 }
 
+public unsafe partial struct devmap_store_io
+{
+    [NativeTypeName("uint64_t")]
+    public ulong slot;
+
+    public void* memory;
+
+    [NativeTypeName("int32_t")]
+    public int result;
+
+    [NativeTypeName("uint32_t")]
+    public uint reserved;
+}
+
+public unsafe partial struct devmap_store_ops
+{
+    [NativeTypeName("void (*)(devmap_store *, devmap_store_io *, uint32_t)")]
+    public delegate* unmanaged[Cdecl]<devmap_store*, devmap_store_io*, uint, void> write;
+
+    [NativeTypeName("void (*)(devmap_store *, devmap_store_io *, uint32_t)")]
+    public delegate* unmanaged[Cdecl]<devmap_store*, devmap_store_io*, uint, void> read;
+
+    [NativeTypeName("void (*)(devmap_store *, uint64_t)")]
+    public delegate* unmanaged[Cdecl]<devmap_store*, ulong, void> discard;
+
+    [NativeTypeName("uint64_t (*)(devmap_store *)")]
+    public delegate* unmanaged[Cdecl]<devmap_store*, ulong> bytes_used;
+
+    [NativeTypeName("void (*)(devmap_store *)")]
+    public delegate* unmanaged[Cdecl]<devmap_store*, void> close;
+}
+
+public unsafe partial struct devmap_store
+{
+    [NativeTypeName("const devmap_store_ops *")]
+    public devmap_store_ops* ops;
+
+    [NativeTypeName("uint64_t")]
+    public ulong page_size;
+
+    [NativeTypeName("uint64_t")]
+    public ulong nr_slots;
+}
+
+[NativeTypeName("unsigned int")]
+[Flags]
+public enum devmap_store_file_flag : uint
+{
+    DEVMAP_STORE_FILE_CACHED = 1,
+    DEVMAP_STORE_FILE_UNLINK = 2,
+}
+
+public partial struct devmap_hmm_device
+{
+}
+
+[NativeTypeName("unsigned int")]
+public enum devmap_hmm_faults
+{
+    DEVMAP_HMM_FAULTS_NONE = 0,
+    DEVMAP_HMM_FAULTS_USER = 1,
+    DEVMAP_HMM_FAULTS_ALL = 2,
+    DEVMAP_HMM_FAULTS_AUTO = 3,
+}
+
+public unsafe partial struct devmap_hmm_device_config
+{
+    [NativeTypeName("uint32_t")]
+    public uint size;
+
+    [NativeTypeName("int32_t")]
+    public int faults;
+
+    [NativeTypeName("const char *")]
+    public sbyte* name;
+
+    public void* data;
+
+    [NativeTypeName("uint32_t")]
+    public uint fault_threads;
+
+    [NativeTypeName("uint32_t")]
+    public uint reserved;
+}
+
+public partial struct devmap_hmm_devmem
+{
+}
+
+public unsafe partial struct devmap_hmm_copy
+{
+    public devmap_page* page;
+
+    public void* memory;
+
+    [NativeTypeName("int32_t")]
+    public int result;
+
+    [NativeTypeName("uint32_t")]
+    public uint reserved;
+}
+
+[NativeTypeName("unsigned int")]
+[Flags]
+public enum devmap_hmm_fault_flag : uint
+{
+    DEVMAP_HMM_FAULT_WRITE = 1,
+}
+
+public unsafe partial struct devmap_hmm_devmem_ops
+{
+    [NativeTypeName("void (*)(devmap_hmm_devmem *, devmap_page *)")]
+    public delegate* unmanaged[Cdecl]<devmap_hmm_devmem*, devmap_page*, void> free;
+
+    [NativeTypeName("int (*)(devmap_hmm_devmem *, uintptr_t, devmap_page *, uint32_t)")]
+    public delegate* unmanaged[Cdecl]<devmap_hmm_devmem*, nuint, devmap_page*, uint, int> fault;
+
+    [NativeTypeName("void (*)(devmap_hmm_devmem *, devmap_hmm_copy *, uint32_t)")]
+    public delegate* unmanaged[Cdecl]<devmap_hmm_devmem*, devmap_hmm_copy*, uint, void> copy_to;
+
+    [NativeTypeName("void (*)(devmap_hmm_devmem *, devmap_hmm_copy *, uint32_t)")]
+    public delegate* unmanaged[Cdecl]<devmap_hmm_devmem*, devmap_hmm_copy*, uint, void> copy_from;
+}
+
+[NativeTypeName("unsigned int")]
+public enum devmap_hmm_resource_desc
+{
+    DEVMAP_HMM_IORES_DESC_NONE = 0,
+    DEVMAP_HMM_IORES_DESC_DEVICE_PRIVATE_MEMORY = 6,
+    DEVMAP_HMM_IORES_DESC_DEVICE_PUBLIC_MEMORY = 7,
+}
+
+public unsafe partial struct devmap_hmm_resource
+{
+    [NativeTypeName("const char *")]
+    public sbyte* name;
+
+    public void* start;
+
+    [NativeTypeName("uint64_t")]
+    public ulong length;
+
+    [NativeTypeName("int32_t")]
+    public int desc;
+
+    [NativeTypeName("uint32_t")]
+    public uint reserved;
+}
+
+public partial struct devmap_hmm_range
+{
+}
+
+[NativeTypeName("unsigned int")]
+public enum devmap_hmm_on_error
+{
+    DEVMAP_HMM_ON_ERROR_SIGBUS = 0,
+    DEVMAP_HMM_ON_ERROR_ZERO_PAGE = 1,
+    DEVMAP_HMM_ON_ERROR_HANDLER = 2,
+}
+
+[NativeTypeName("unsigned int")]
+[Flags]
+public enum devmap_hmm_range_flag : uint
+{
+    DEVMAP_HMM_RANGE_KEEP_COPIES = 1,
+}
+
+public unsafe partial struct devmap_hmm_range_config
+{
+    [NativeTypeName("uint32_t")]
+    public uint size;
+
+    [NativeTypeName("uint32_t")]
+    public uint flags;
+
+    [NativeTypeName("int32_t")]
+    public int on_error;
+
+    [NativeTypeName("uint32_t")]
+    public uint event_capacity;
+
+    public devmap_hmm_device* device;
+
+    public devmap_hmm_devmem* devmem;
+
+    public void* address;
+
+    [NativeTypeName("uint64_t")]
+    public ulong length;
+
+    [NativeTypeName("uint64_t")]
+    public ulong page_size;
+
+    [NativeTypeName("uint64_t")]
+    public ulong resident_limit;
+
+    [NativeTypeName("int32_t (*)(devmap_hmm_range *, uintptr_t, int32_t, void *)")]
+    public delegate* unmanaged[Cdecl]<devmap_hmm_range*, nuint, int, void*, int> failed;
+
+    public void* data;
+}
+
+public partial struct devmap_hmm_migration
+{
+    [NativeTypeName("uint64_t")]
+    public ulong migrated;
+
+    [NativeTypeName("uint64_t")]
+    public ulong absent;
+
+    [NativeTypeName("uint64_t")]
+    public ulong in_use;
+
+    [NativeTypeName("uint64_t")]
+    public ulong failed;
+
+    [NativeTypeName("uint64_t")]
+    public ulong first_failed;
+
+    [NativeTypeName("int32_t")]
+    public int error;
+
+    [NativeTypeName("uint32_t")]
+    public uint reserved;
+}
+
+[NativeTypeName("unsigned int")]
+[Flags]
+public enum devmap_hmm_page_state : uint
+{
+    DEVMAP_HMM_PAGE_RESIDENT = 1,
+    DEVMAP_HMM_PAGE_DIRTY = 2,
+    DEVMAP_HMM_PAGE_DEVICE = 4,
+    DEVMAP_HMM_PAGE_PUBLIC = 8,
+    DEVMAP_HMM_PAGE_PINNED = 16,
+    DEVMAP_HMM_PAGE_POISONED = 32,
+}
+
+public partial struct devmap_hmm_range_stats
+{
+    [NativeTypeName("uint64_t")]
+    public ulong faults_hole;
+
+    [NativeTypeName("uint64_t")]
+    public ulong faults_device;
+
+    [NativeTypeName("uint64_t")]
+    public ulong faults_write;
+
+    [NativeTypeName("uint64_t")]
+    public ulong faults_served_already;
+
+    [NativeTypeName("uint64_t")]
+    public ulong faults_failed;
+
+    [NativeTypeName("uint64_t")]
+    public ulong to_device;
+
+    [NativeTypeName("uint64_t")]
+    public ulong to_device_uncopied;
+
+    [NativeTypeName("uint64_t")]
+    public ulong to_ram;
+
+    [NativeTypeName("uint64_t")]
+    public ulong refused_in_use;
+
+    [NativeTypeName("uint64_t")]
+    public ulong failed;
+
+    [NativeTypeName("uint64_t")]
+    public ulong over_limit;
+
+    [NativeTypeName("uint64_t")]
+    public ulong resident;
+
+    [NativeTypeName("uint64_t")]
+    public ulong copies;
+
+    [NativeTypeName("uint64_t")]
+    public ulong on_device;
+
+    [NativeTypeName("uint64_t")]
+    public ulong limit;
+}
+
+[NativeTypeName("unsigned int")]
+public enum devmap_hmm_event_kind
+{
+    DEVMAP_HMM_EVENT_FAULT = 0,
+    DEVMAP_HMM_EVENT_TO_DEVICE = 1,
+    DEVMAP_HMM_EVENT_TO_RAM = 2,
+}
+
+public partial struct devmap_hmm_event
+{
+    [NativeTypeName("int32_t")]
+    public int kind;
+
+    [NativeTypeName("int32_t")]
+    public int error;
+
+    [NativeTypeName("uint64_t")]
+    public ulong first_page;
+
+    [NativeTypeName("uint64_t")]
+    public ulong nr_pages;
+
+    [NativeTypeName("int64_t")]
+    public long time_ns;
+
+    [NativeTypeName("int64_t")]
+    public long duration_ns;
+
+    [NativeTypeName("uint32_t")]
+    public uint flags;
+
+    [NativeTypeName("uint32_t")]
+    public uint reserved;
+}
+
 public partial struct devmap_stats_gauge
 {
     [NativeTypeName("uint64_t")]
@@ -595,6 +917,140 @@ public static unsafe partial class NativeMethods
     public static extern int devmap_dax_file_check(devmap_dax_file* file);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_store_memory_open([NativeTypeName("uint64_t")] ulong nr_slots, [NativeTypeName("uint64_t")] ulong page_size, devmap_store** store);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_store_lz4_open([NativeTypeName("uint64_t")] ulong nr_slots, [NativeTypeName("uint64_t")] ulong page_size, devmap_store** store);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_store_file_open([NativeTypeName("const char *")] sbyte* path, [NativeTypeName("uint32_t")] uint flags, [NativeTypeName("uint64_t")] ulong nr_slots, [NativeTypeName("uint64_t")] ulong page_size, devmap_store** store);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("_Bool")]
+    public static extern bool devmap_store_file_is_direct([NativeTypeName("const devmap_store *")] devmap_store* store);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("uint64_t")]
+    public static extern ulong devmap_store_bytes_used(devmap_store* store);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void devmap_store_close(devmap_store* store);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_device_new([NativeTypeName("const devmap_hmm_device_config *")] devmap_hmm_device_config* config, devmap_hmm_device** device);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void devmap_hmm_device_get(devmap_hmm_device* device);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void devmap_hmm_device_put(devmap_hmm_device* device);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("const char *")]
+    public static extern sbyte* devmap_hmm_device_name([NativeTypeName("const devmap_hmm_device *")] devmap_hmm_device* device);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void* devmap_hmm_device_data([NativeTypeName("const devmap_hmm_device *")] devmap_hmm_device* device);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("int32_t")]
+    public static extern int devmap_hmm_device_faults([NativeTypeName("const devmap_hmm_device *")] devmap_hmm_device* device);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("int32_t")]
+    public static extern int devmap_hmm_device_faults_error([NativeTypeName("const devmap_hmm_device *")] devmap_hmm_device* device);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("const char *")]
+    public static extern sbyte* devmap_hmm_faults_advice([NativeTypeName("int32_t")] int error);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_devmem_add([NativeTypeName("const devmap_hmm_devmem_ops *")] devmap_hmm_devmem_ops* ops, devmap_hmm_device* device, [NativeTypeName("uint64_t")] ulong size, [NativeTypeName("uint64_t")] ulong page_size, void* data, devmap_hmm_devmem** devmem);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_devmem_add_resource([NativeTypeName("const devmap_hmm_devmem_ops *")] devmap_hmm_devmem_ops* ops, devmap_hmm_device* device, [NativeTypeName("const devmap_hmm_resource *")] devmap_hmm_resource* resource, [NativeTypeName("uint64_t")] ulong page_size, void* data, devmap_hmm_devmem** devmem);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_devmem_add_store(devmap_hmm_device* device, devmap_store* store, devmap_hmm_devmem** devmem);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_devmem_remove(devmap_hmm_devmem* devmem, [NativeTypeName("int64_t")] long timeout_ns, [NativeTypeName("const devmap_cancel *")] devmap_cancel* cancel, devmap_busy_report* busy);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern devmap_pagemap* devmap_hmm_devmem_pagemap([NativeTypeName("const devmap_hmm_devmem *")] devmap_hmm_devmem* devmem);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern devmap_hmm_device* devmap_hmm_devmem_device([NativeTypeName("const devmap_hmm_devmem *")] devmap_hmm_devmem* devmem);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void* devmap_hmm_devmem_data([NativeTypeName("const devmap_hmm_devmem *")] devmap_hmm_devmem* devmem);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern devmap_hmm_devmem* devmap_hmm_page_devmem([NativeTypeName("const devmap_page *")] devmap_page* page);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_devmem_alloc_page(devmap_hmm_devmem* devmem, devmap_page** page);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("uint64_t")]
+    public static extern ulong devmap_hmm_devmem_pages_used([NativeTypeName("const devmap_hmm_devmem *")] devmap_hmm_devmem* devmem);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void devmap_hmm_devmem_page_set_drvdata(devmap_page* page, [NativeTypeName("uint64_t")] ulong data);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("uint64_t")]
+    public static extern ulong devmap_hmm_devmem_page_get_drvdata([NativeTypeName("const devmap_page *")] devmap_page* page);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_add([NativeTypeName("const devmap_hmm_range_config *")] devmap_hmm_range_config* config, devmap_hmm_range** range);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_remove(devmap_hmm_range* range, [NativeTypeName("int64_t")] long timeout_ns, [NativeTypeName("const devmap_cancel *")] devmap_cancel* cancel, devmap_busy_report* busy);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_resume(devmap_hmm_range* range);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_free(devmap_hmm_range* range);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [SuppressGCTransition]
+    public static extern devmap_pagemap* devmap_hmm_range_pagemap([NativeTypeName("const devmap_hmm_range *")] devmap_hmm_range* range);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [SuppressGCTransition]
+    public static extern void* devmap_hmm_range_address([NativeTypeName("const devmap_hmm_range *")] devmap_hmm_range* range);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_get_pages(devmap_hmm_range* range, [NativeTypeName("uint64_t")] ulong first_page, [NativeTypeName("uint64_t")] ulong nr_pages, [NativeTypeName("_Bool")] bool write, devmap_page** page);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [SuppressGCTransition]
+    public static extern devmap_page* devmap_hmm_range_get_page_fast(devmap_hmm_range* range, [NativeTypeName("uint64_t")] ulong index, [NativeTypeName("_Bool")] bool write);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_migrate_to_device(devmap_hmm_range* range, devmap_hmm_devmem* devmem, [NativeTypeName("uint64_t")] ulong first_page, [NativeTypeName("uint64_t")] ulong nr_pages, [NativeTypeName("int32_t *")] int* results, devmap_hmm_migration* summary);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_migrate_to_ram(devmap_hmm_range* range, [NativeTypeName("uint64_t")] ulong first_page, [NativeTypeName("uint64_t")] ulong nr_pages, [NativeTypeName("int32_t *")] int* results, devmap_hmm_migration* summary);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_fault_to_ram(devmap_hmm_devmem* devmem, [NativeTypeName("uintptr_t")] nuint address, devmap_page* page, [NativeTypeName("uint32_t")] uint flags);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_set_limit(devmap_hmm_range* range, [NativeTypeName("uint64_t")] ulong resident_limit);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_snapshot(devmap_hmm_range* range, [NativeTypeName("uint64_t")] ulong first_page, [NativeTypeName("uint64_t")] ulong nr_pages, [NativeTypeName("uint8_t *")] byte* states);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_stats_read(devmap_hmm_range* range, devmap_hmm_range_stats* stats, [NativeTypeName("uint32_t")] uint size);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_hmm_range_wait_events(devmap_hmm_range* range, devmap_hmm_event* events, [NativeTypeName("uint32_t")] uint capacity, [NativeTypeName("int64_t")] long timeout_ns, [NativeTypeName("const devmap_cancel *")] devmap_cancel* cancel, [NativeTypeName("uint64_t *")] ulong* lost);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern int devmap_stats_read(devmap_stats* stats, [NativeTypeName("uint32_t")] uint size);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
@@ -612,8 +1068,8 @@ public static unsafe partial class NativeMethods
     [NativeTypeName("#define DEVMAP_VERSION_PATCH 0")]
     public const int DEVMAP_VERSION_PATCH = 0;
 
-    [NativeTypeName("#define DEVMAP_ABI_VERSION 2")]
-    public const int DEVMAP_ABI_VERSION = 2;
+    [NativeTypeName("#define DEVMAP_ABI_VERSION 3")]
+    public const int DEVMAP_ABI_VERSION = 3;
 
     [NativeTypeName("#define DEVMAP_WAIT_FOREVER (-1)")]
     public const int DEVMAP_WAIT_FOREVER = (-1);
@@ -626,6 +1082,15 @@ public static unsafe partial class NativeMethods
 
     [NativeTypeName("#define DEVMAP_MAX_ORDER 18")]
     public const int DEVMAP_MAX_ORDER = 18;
+
+    [NativeTypeName("#define DEVMAP_HMM_NAME_MAX 63")]
+    public const int DEVMAP_HMM_NAME_MAX = 63;
+
+    [NativeTypeName("#define DEVMAP_HMM_COPY_BATCH 32")]
+    public const int DEVMAP_HMM_COPY_BATCH = 32;
+
+    [NativeTypeName("#define DEVMAP_HMM_RETRY 3")]
+    public const int DEVMAP_HMM_RETRY = 3;
 
     [NativeTypeName("#define DEVMAP_STATS_VERSION 1")]
     public const int DEVMAP_STATS_VERSION = 1;

@@ -4,6 +4,7 @@
  * Devmap: the Linux kernel's device-page lifetime contract in user space. This header includes the others:
  *
  *     static_key.h <- pagemap.h <- page.h <- fs_dax.h <- dax_file.h
+ *                                         <- hmm.h <- migrate.h      store.h <- hmm.h
  *                                         <- diagnostics.h
  *
  * Errors are negative errno values; out parameters are untouched on failure. Unless a function says otherwise it may be
@@ -22,6 +23,9 @@
 #include <devmap/page.h>
 #include <devmap/fs_dax.h>
 #include <devmap/dax_file.h>
+#include <devmap/store.h>
+#include <devmap/hmm.h>
+#include <devmap/migrate.h>
 #include <devmap/diagnostics.h>
 
 #endif

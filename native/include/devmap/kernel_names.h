@@ -7,7 +7,8 @@
  *
  * Not here, because it means nothing or something else in user space: devm_memremap_pages() (a map is made with
  * devmap_memremap_pages(): there is no struct device to tie it to, no struct resource and no percpu_ref), and
- * generic_dax_pagefree() (a claim wakes its waiters by itself).
+ * generic_dax_pagefree() (a claim wakes its waiters by itself); hmm_devmem_add(), hmm_devmem_add_resource() and
+ * hmm_device_new() (they answer an ERR_PTR() there, and the driver's `fault` is given a vma and a pmd; see hmm.h).
  */
 #ifndef DEVMAP_KERNEL_NAMES_H
 #define DEVMAP_KERNEL_NAMES_H
@@ -24,6 +25,9 @@
 #endif
 #ifdef DEVMAP_CONFIG_DEVICE_PUBLIC
 #define CONFIG_DEVICE_PUBLIC 1
+#endif
+#ifdef DEVMAP_CONFIG_HMM
+#define CONFIG_HMM 1
 #endif
 #ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
 #define CONFIG_DEV_PAGEMAP_OPS 1
@@ -151,6 +155,22 @@ static inline devmap_page *dax_layout_busy_page(devmap_pagemap *mapping)
 	return devmap_fs_dax_busy_page(mapping, mapping->first_page, mapping->nr_pages - mapping->first_page);
 }
 
+/* Device memory. The resources' descriptions have the kernel's values. */
+
+#define IORES_DESC_NONE DEVMAP_HMM_IORES_DESC_NONE
+#define IORES_DESC_DEVICE_PRIVATE_MEMORY DEVMAP_HMM_IORES_DESC_DEVICE_PRIVATE_MEMORY
+#define IORES_DESC_DEVICE_PUBLIC_MEMORY DEVMAP_HMM_IORES_DESC_DEVICE_PUBLIC_MEMORY
+
+#define hmm_device_put devmap_hmm_device_put
+#define hmm_devmem_page_set_drvdata devmap_hmm_devmem_page_set_drvdata
+#define hmm_devmem_page_get_drvdata devmap_hmm_devmem_page_get_drvdata
+
+/* As there, it returns when every page is free. */
+static inline void hmm_devmem_remove(devmap_hmm_devmem *devmem)
+{
+	devmap_kernel_warn(devmap_hmm_devmem_remove(devmem, DEVMAP_WAIT_FOREVER, NULL, NULL), "hmm_devmem_remove");
+}
+
 /* Last, `struct page` and its fellows: the tags are macros, so that the kernel's spelling with `struct` works. */
 
 #define page devmap_page
@@ -163,5 +183,8 @@ static inline devmap_page *dax_layout_busy_page(devmap_pagemap *mapping)
 #define block_device devmap_pagemap
 #define dax_device devmap_pagemap
 #define address_space devmap_pagemap
+#define hmm_device devmap_hmm_device
+#define hmm_devmem devmap_hmm_devmem
+#define hmm_devmem_ops devmap_hmm_devmem_ops
 
 #endif

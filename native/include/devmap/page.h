@@ -9,7 +9,7 @@
  *     refcount    device page                       ordinary page
  *     n > 0       n users (the kernel's n + 1)      n + 1 references
  *     0           idle (the kernel's 1)             1 reference
- *     -1          an underflow                      freed
+ *     -1          frozen: of a range (migrate.h)    freed
  *     far below   saturated: never idle, never freed, never handed out again
  *
  * A drop looks at its own result. Only 0 and below leave the inline path, so a put that leaves a reference behind reads
@@ -34,7 +34,10 @@ struct devmap_page {
 	uintptr_t compound_head;
 	/** The map, filled in when the page is first looked up; NULL for an ordinary page. */
 	DEVMAP_ATOMIC(devmap_pagemap *) pgmap;
-	/** The driver's own word; no function here reads or writes it, but that a new map's pages start with 0. */
+	/**
+	 * The driver's own word; no function here reads or writes it, but that a new map's pages start with 0. The driver of
+	 * a range's pages (migrate.h) is the library.
+	 */
 	uint64_t zone_device_data;
 	/** Of an ordinary head page: its memory. */
 	void *address;
@@ -241,8 +244,8 @@ inline DEVMAP_API bool devmap_is_device_public_page(const devmap_page *page)
  * Takes a reference on a page that the caller may hold none on, activating an idle device page. The caller keeps the
  * page's metadata alive: by a reference on its map, or as the only one who can tear the map down.
  * @return 0; -EINVAL for NULL; -ENODEV when the map is being torn down or is, when it never looked the page up, or when
- *         an ordinary page was freed; -EAGAIN when the page's layout is being broken (fs_dax.h); -EOVERFLOW for a
- *         saturated page.
+ *         an ordinary page was freed; -EAGAIN when the page's layout is being broken (fs_dax.h), or its data are on
+ *         a device (migrate.h); -EOVERFLOW for a saturated page.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_try_get_page(devmap_page *page);
 

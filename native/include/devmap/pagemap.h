@@ -227,8 +227,8 @@ DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_resume(devmap_pagemap *map);
 /**
  * Gives the handle of a torn-down map back; NULL is fine. Between devmap_memunmap_pages() and this call every function
  * on the handle answers -ENODEV, so that threads that race with the teardown are told, not hurt.
- * @return 0; with nothing done -EBUSY when the map is not torn down, or is a file's (dax_file.h), -EINVAL when its
- *          handle was given back already.
+ * @return 0; with nothing done -EBUSY when the map is not torn down, or is a file's (dax_file.h) or a range's
+ *          (migrate.h), -EINVAL when its handle was given back already.
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_pagemap_free(devmap_pagemap *map);
 

@@ -151,6 +151,154 @@ static void dax_file(void)
 	FIELD(devmap_dax_file_config, page_size);
 }
 
+static void store(void)
+{
+	STRUCT(devmap_store_io);
+	FIELD(devmap_store_io, slot);
+	FIELD(devmap_store_io, memory);
+	FIELD(devmap_store_io, result);
+	FIELD(devmap_store_io, reserved);
+
+	STRUCT(devmap_store_ops);
+	FIELD(devmap_store_ops, write);
+	FIELD(devmap_store_ops, read);
+	FIELD(devmap_store_ops, discard);
+	FIELD(devmap_store_ops, bytes_used);
+	FIELD(devmap_store_ops, close);
+
+	STRUCT(devmap_store);
+	FIELD(devmap_store, ops);
+	FIELD(devmap_store, page_size);
+	FIELD(devmap_store, nr_slots);
+
+	ENUM(devmap_store_file_flag);
+	MEMBER(devmap_store_file_flag, DEVMAP_STORE_FILE_CACHED);
+	MEMBER(devmap_store_file_flag, DEVMAP_STORE_FILE_UNLINK);
+}
+
+static void hmm(void)
+{
+	CONSTANT(DEVMAP_HMM_NAME_MAX);
+	CONSTANT(DEVMAP_HMM_COPY_BATCH);
+
+	ENUM(devmap_hmm_faults);
+	MEMBER(devmap_hmm_faults, DEVMAP_HMM_FAULTS_NONE);
+	MEMBER(devmap_hmm_faults, DEVMAP_HMM_FAULTS_USER);
+	MEMBER(devmap_hmm_faults, DEVMAP_HMM_FAULTS_ALL);
+	MEMBER(devmap_hmm_faults, DEVMAP_HMM_FAULTS_AUTO);
+
+	STRUCT(devmap_hmm_device_config);
+	FIELD(devmap_hmm_device_config, size);
+	FIELD(devmap_hmm_device_config, faults);
+	FIELD(devmap_hmm_device_config, name);
+	FIELD(devmap_hmm_device_config, data);
+	FIELD(devmap_hmm_device_config, fault_threads);
+	FIELD(devmap_hmm_device_config, reserved);
+
+	STRUCT(devmap_hmm_copy);
+	FIELD(devmap_hmm_copy, page);
+	FIELD(devmap_hmm_copy, memory);
+	FIELD(devmap_hmm_copy, result);
+	FIELD(devmap_hmm_copy, reserved);
+
+	ENUM(devmap_hmm_fault_flag);
+	MEMBER(devmap_hmm_fault_flag, DEVMAP_HMM_FAULT_WRITE);
+
+	STRUCT(devmap_hmm_devmem_ops);
+	FIELD(devmap_hmm_devmem_ops, free);
+	FIELD(devmap_hmm_devmem_ops, fault);
+	FIELD(devmap_hmm_devmem_ops, copy_to);
+	FIELD(devmap_hmm_devmem_ops, copy_from);
+
+	ENUM(devmap_hmm_resource_desc);
+	MEMBER(devmap_hmm_resource_desc, DEVMAP_HMM_IORES_DESC_NONE);
+	MEMBER(devmap_hmm_resource_desc, DEVMAP_HMM_IORES_DESC_DEVICE_PRIVATE_MEMORY);
+	MEMBER(devmap_hmm_resource_desc, DEVMAP_HMM_IORES_DESC_DEVICE_PUBLIC_MEMORY);
+
+	STRUCT(devmap_hmm_resource);
+	FIELD(devmap_hmm_resource, name);
+	FIELD(devmap_hmm_resource, start);
+	FIELD(devmap_hmm_resource, length);
+	FIELD(devmap_hmm_resource, desc);
+	FIELD(devmap_hmm_resource, reserved);
+}
+
+static void migrate(void)
+{
+	CONSTANT(DEVMAP_HMM_RETRY);
+
+	ENUM(devmap_hmm_on_error);
+	MEMBER(devmap_hmm_on_error, DEVMAP_HMM_ON_ERROR_SIGBUS);
+	MEMBER(devmap_hmm_on_error, DEVMAP_HMM_ON_ERROR_ZERO_PAGE);
+	MEMBER(devmap_hmm_on_error, DEVMAP_HMM_ON_ERROR_HANDLER);
+
+	ENUM(devmap_hmm_range_flag);
+	MEMBER(devmap_hmm_range_flag, DEVMAP_HMM_RANGE_KEEP_COPIES);
+
+	STRUCT(devmap_hmm_range_config);
+	FIELD(devmap_hmm_range_config, size);
+	FIELD(devmap_hmm_range_config, flags);
+	FIELD(devmap_hmm_range_config, on_error);
+	FIELD(devmap_hmm_range_config, event_capacity);
+	FIELD(devmap_hmm_range_config, device);
+	FIELD(devmap_hmm_range_config, devmem);
+	FIELD(devmap_hmm_range_config, address);
+	FIELD(devmap_hmm_range_config, length);
+	FIELD(devmap_hmm_range_config, page_size);
+	FIELD(devmap_hmm_range_config, resident_limit);
+	FIELD(devmap_hmm_range_config, failed);
+	FIELD(devmap_hmm_range_config, data);
+
+	STRUCT(devmap_hmm_migration);
+	FIELD(devmap_hmm_migration, migrated);
+	FIELD(devmap_hmm_migration, absent);
+	FIELD(devmap_hmm_migration, in_use);
+	FIELD(devmap_hmm_migration, failed);
+	FIELD(devmap_hmm_migration, first_failed);
+	FIELD(devmap_hmm_migration, error);
+	FIELD(devmap_hmm_migration, reserved);
+
+	ENUM(devmap_hmm_page_state);
+	MEMBER(devmap_hmm_page_state, DEVMAP_HMM_PAGE_RESIDENT);
+	MEMBER(devmap_hmm_page_state, DEVMAP_HMM_PAGE_DIRTY);
+	MEMBER(devmap_hmm_page_state, DEVMAP_HMM_PAGE_DEVICE);
+	MEMBER(devmap_hmm_page_state, DEVMAP_HMM_PAGE_PUBLIC);
+	MEMBER(devmap_hmm_page_state, DEVMAP_HMM_PAGE_PINNED);
+	MEMBER(devmap_hmm_page_state, DEVMAP_HMM_PAGE_POISONED);
+
+	STRUCT(devmap_hmm_range_stats);
+	FIELD(devmap_hmm_range_stats, faults_hole);
+	FIELD(devmap_hmm_range_stats, faults_device);
+	FIELD(devmap_hmm_range_stats, faults_write);
+	FIELD(devmap_hmm_range_stats, faults_served_already);
+	FIELD(devmap_hmm_range_stats, faults_failed);
+	FIELD(devmap_hmm_range_stats, to_device);
+	FIELD(devmap_hmm_range_stats, to_device_uncopied);
+	FIELD(devmap_hmm_range_stats, to_ram);
+	FIELD(devmap_hmm_range_stats, refused_in_use);
+	FIELD(devmap_hmm_range_stats, failed);
+	FIELD(devmap_hmm_range_stats, over_limit);
+	FIELD(devmap_hmm_range_stats, resident);
+	FIELD(devmap_hmm_range_stats, copies);
+	FIELD(devmap_hmm_range_stats, on_device);
+	FIELD(devmap_hmm_range_stats, limit);
+
+	ENUM(devmap_hmm_event_kind);
+	MEMBER(devmap_hmm_event_kind, DEVMAP_HMM_EVENT_FAULT);
+	MEMBER(devmap_hmm_event_kind, DEVMAP_HMM_EVENT_TO_DEVICE);
+	MEMBER(devmap_hmm_event_kind, DEVMAP_HMM_EVENT_TO_RAM);
+
+	STRUCT(devmap_hmm_event);
+	FIELD(devmap_hmm_event, kind);
+	FIELD(devmap_hmm_event, error);
+	FIELD(devmap_hmm_event, first_page);
+	FIELD(devmap_hmm_event, nr_pages);
+	FIELD(devmap_hmm_event, time_ns);
+	FIELD(devmap_hmm_event, duration_ns);
+	FIELD(devmap_hmm_event, flags);
+	FIELD(devmap_hmm_event, reserved);
+}
+
 static void diagnostics(void)
 {
 #define STATS_FIELD(name, text) FIELD(devmap_stats, name);
@@ -194,6 +342,9 @@ int main(void)
 	page();
 	fs_dax();
 	dax_file();
+	store();
+	hmm();
+	migrate();
 	diagnostics();
 	return 0;
 }
