@@ -111,7 +111,15 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
 
         try
         {
-            return new DaxFile(path, file, new DevicePageMap(file, options, path, isReadOnly: !write));
+            var map = new DevicePageMap(
+                new FileBacking(file, isReadOnly: !write),
+                NativeMethods.devmap_dax_file_pagemap(file),
+                MemoryType.FsDax,
+                options.Driver,
+                options.DisposeTimeout,
+                options.ReuseLeases);
+            map.Claim(path);
+            return new DaxFile(path, file, map);
         }
         catch
         {

@@ -27,7 +27,8 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
     public long Index => _index;
 
     /// <summary>
-    /// The count as the kernel tells it: 1 is idle, 2 is one user. A moment's answer, unless the caller holds the page.
+    /// The count as the kernel tells it: 1 is idle, 2 is one user. A moment's answer, unless the caller holds the page. 0 is
+    /// a page of a <see cref="FarMemory"/> whose data are on the device, or on their way.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
     public int Count
@@ -50,11 +51,13 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
 
     /// <summary>64 bits of the driver's own; 0 when the map is created. Not synchronised.</summary>
     /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
+    /// <exception cref="InvalidOperationException">The map is a <see cref="FarMemory"/>'s, which has no driver of its user's.</exception>
     public long DriverData
     {
         get
         {
             Map.ThrowIfDisposed();
+            Map.ThrowIfNoDriverData();
             long data = (long)Pointer->zone_device_data;
             GC.KeepAlive(_map);
             return data;
@@ -63,6 +66,7 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
         set
         {
             Map.ThrowIfDisposed();
+            Map.ThrowIfNoDriverData();
             Pointer->zone_device_data = (ulong)value;
             GC.KeepAlive(_map);
         }

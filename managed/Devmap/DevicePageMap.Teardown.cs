@@ -132,9 +132,7 @@ public sealed unsafe partial class DevicePageMap
     private int Unmap(TimeSpan timeout, devmap_busy_report* report)
     {
         long nanoseconds = Timeouts.ToNanoseconds(timeout);
-        int result = _file != null
-            ? NativeMethods.devmap_dax_file_close(_file, nanoseconds, null, report)
-            : NativeMethods.devmap_memunmap_pages(Pointer, nanoseconds, null, report);
+        int result = _backing.Unmap(Pointer, nanoseconds, report);
         if (result is 0 or -NativeError.ENODEV)
             _disposed = true;
         GC.KeepAlive(this);
@@ -151,6 +149,7 @@ public sealed unsafe partial class DevicePageMap
         _detachingThread = Environment.CurrentManagedThreadId;
         try
         {
+            _backing.OnUnmapped();
             Driver?.OnDetached(this);
         }
 #pragma warning disable CA1031 // A driver that throws here must not leave a map half disposed.

@@ -27,8 +27,11 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     // Of page 0; only to be compared once the object is finalized.
     private devmap_page* _metadata;
 
-    // The file under the map, or null. Its handle then owns the map's.
-    private readonly devmap_dax_file* _file;
+    // What the map is part of. Its handle then owns the map's.
+    private readonly MapBacking _backing;
+
+    // Of the backing: looked at by each lease.
+    private readonly bool _takesPagesAsTheyAre;
 
     // The most pages of one lease, whose length is an int.
     private readonly int _maxLeasedPages;
@@ -55,6 +58,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         PageCount = options.PageCount;
         _maxLeasedPages = int.MaxValue / PageSize;
         _type = options.Type;
+        _backing = MapBacking.None;
+        _takesPagesAsTheyAre = _backing.TakesPagesAsTheyAre;
         _disposeTimeout = options.DisposeTimeout;
         _self = GCHandle.Alloc(this);
         _owner = GCHandle.ToIntPtr(_self);
@@ -88,34 +93,21 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         Adopt(map);
     }
 
-    /// <summary>Claims an open file's map for its driver.</summary>
-    internal DevicePageMap(devmap_dax_file* file, DaxFileOptions options, string path, bool isReadOnly)
+    /// <summary>The map that the native side made for what it is part of.</summary>
+    internal DevicePageMap(MapBacking backing, devmap_pagemap* map, MemoryType type, PageDriver? driver, TimeSpan disposeTimeout, bool reusesLeases)
     {
-        PageDriver? driver = options.Driver;
         Driver = driver;
-        ReusesLeases = options.ReuseLeases;
-        IsReadOnly = isReadOnly;
-        _type = MemoryType.FsDax;
-        _file = file;
-        _handle = (nint)NativeMethods.devmap_dax_file_pagemap(file);
-        _disposeTimeout = options.DisposeTimeout;
+        ReusesLeases = reusesLeases;
+        _type = type;
+        _backing = backing;
+        _takesPagesAsTheyAre = backing.TakesPagesAsTheyAre;
+        _disposeTimeout = disposeTimeout;
         _self = GCHandle.Alloc(this);
         _owner = GCHandle.ToIntPtr(_self);
-        PageSize = 1 << (int)Pointer->page_shift;
+        PageSize = 1 << (int)map->page_shift;
         _maxLeasedPages = int.MaxValue / PageSize;
-        PageCount = (long)Pointer->nr_pages;
-        Address = (nint)Pointer->start;
-        _metadata = Pointer->pages;
-        var ops = OpsOf(driver);
-        int result = NativeMethods.devmap_fs_dax_claim(Pointer, Owner, driver is null ? null : &ops);
-        if (result != 0)
-        {
-            _self.Free();
-            GC.SuppressFinalize(this);
-            throw result == -NativeError.EBUSY
-                ? new IOException($"'{path}' is claimed by another open of it, in this process or another one.")
-                : NativeError.Create(result, $"Claiming '{path}'");
-        }
+        PageCount = (long)map->nr_pages;
+        Adopt(map);
     }
 
     /// <summary>
@@ -131,10 +123,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         var map = (devmap_pagemap*)Interlocked.Exchange(ref _handle, 0);
         if (map == null)
             return;
-        if (_file != null)
-            _ = NativeMethods.devmap_dax_file_free(_file);
-        else
-            _ = NativeMethods.devmap_pagemap_free(map);
+        _backing.Free(map);
         DisposedMaps.Remove();
     }
 
@@ -157,7 +146,10 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     public bool IsDisposed => _disposed;
 
     /// <summary>Whether the memory is a file's that was opened for reading.</summary>
-    internal bool IsReadOnly { get; }
+    internal bool IsReadOnly => _backing is FileBacking && _backing.GuardsReading;
+
+    /// <summary>Whether only leases for writing have memory to write.</summary>
+    internal bool GuardsReading => _backing.GuardsReading;
 
     /// <summary>Whether objects of disposed leases serve later ones.</summary>
     internal bool ReusesLeases { get; }
@@ -214,9 +206,9 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     /// </exception>
     public PageLease Lease(long firstPage, long pageCount = 1)
     {
-        // Most leases are of one page of a map that is no file's. The native side checks what it is given; whatever it does
-        // not take is asked again, where the answer says why.
-        devmap_page* page = pageCount == 1 ? NativeMethods.devmap_pagemap_get_page_fast(Pointer, (ulong)firstPage) : null;
+        // Most leases are of one page of a map that is part of nothing else. The native side checks what it is given; whatever
+        // it does not take is asked again, where the answer says why.
+        devmap_page* page = pageCount == 1 && _takesPagesAsTheyAre ? NativeMethods.devmap_pagemap_get_page_fast(Pointer, (ulong)firstPage) : null;
         if (page == null)
             return LeaseSlow(firstPage, pageCount);
         PageLease lease = PageLease.Create(this, page, 1, (byte*)Address + (firstPage * PageSize), PageSize, isWritable: true);
@@ -237,8 +229,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         return result switch
         {
             0 => lease is not null,
-            -NativeError.EAGAIN => false,
-            _ => throw LeaseError(result),
+            -NativeError.EAGAIN or -NativeError.EBUSY => false,
+            _ => throw _backing.LeaseError(this, result, firstPage, pageCount),
         };
     }
 
@@ -265,7 +257,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture, $"{(_file != null ? "file" : "device")} map 0x{Address:x} ({PageCount} pages of {PageSize} bytes)");
+        CultureInfo.InvariantCulture, $"{_backing.Name} map 0x{Address:x} ({PageCount} pages of {PageSize} bytes)");
 
     /// <summary>
     /// Learns which native map this is: when it was created, or from the first callback, should somebody find a page by its
@@ -276,6 +268,19 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         Address = (nint)map->start;
         _metadata = map->pages;
         Volatile.Write(ref _handle, (nint)map);
+    }
+
+    /// <summary>Claims a file's map for its driver.</summary>
+    internal void Claim(string path)
+    {
+        var ops = OpsOf(Driver);
+        int result = NativeMethods.devmap_fs_dax_claim(Pointer, Owner, Driver is null ? null : &ops);
+        if (result == 0)
+            return;
+        _self.Free();
+        throw result == -NativeError.EBUSY
+            ? new IOException($"'{path}' is claimed by another open of it, in this process or another one.")
+            : NativeError.Create(result, $"Claiming '{path}'");
     }
 
     /// <summary>Pages of this map for a batch's callback; their indices are any.</summary>
@@ -297,6 +302,12 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     internal long IndexOf(devmap_page* page) => page - _metadata;
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    internal void ThrowIfNoDriverData()
+    {
+        if (_backing.OwnsDriverData)
+            throw new InvalidOperationException($"The driver's words of {this} are not its user's.");
+    }
 
     internal void ThrowIfNotAddressable()
     {
@@ -321,16 +332,11 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     internal PageLease LeaseInCallback(long index)
     {
         long offset = index * PageSize;
-        long length = PageSize;
-        if (_file != null)
-        {
-            length = Math.Min(length, (long)NativeMethods.devmap_dax_file_length(_file) - offset);
-            if (length <= 0)
-                throw new InvalidOperationException($"Page {index} of {this} is no part of the file any more.");
-        }
-
+        (long length, bool isWritable) = _backing.InCallback(this, offset);
+        if (length <= 0)
+            throw new InvalidOperationException($"Page {index} of {this} is no part of the file any more.");
         PageInlines.GetPage(&Pointer->pages[index]);
-        return PageLease.Create(this, &Pointer->pages[index], 1, (byte*)Address + offset, (int)length, isWritable: _file == null);
+        return PageLease.Create(this, &Pointer->pages[index], 1, (byte*)Address + offset, (int)length, isWritable);
     }
 
     /// <summary>The exception for a native result that says why pages could not be taken.</summary>
@@ -412,11 +418,9 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pageCount, _maxLeasedPages);
         if (firstPage > PageCount - pageCount)
             throw new ArgumentOutOfRangeException(nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
-        if (_file != null)
-            throw new InvalidOperationException($"Pages of {this} may lie beyond the file's end: lease them by offset, from their {nameof(DaxFile)}.");
         ThrowIfDisposed();
         devmap_page* page;
-        result = NativeMethods.devmap_pagemap_get_pages(Pointer, (ulong)firstPage, (ulong)pageCount, &page);
+        result = _backing.GetPages(this, firstPage, pageCount, &page);
         GC.KeepAlive(this);
         if (result != 0)
             return null;
@@ -426,5 +430,5 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     /// <summary>A method of its own, as it leaves managed code, for which its caller would prepare on every call.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private PageLease LeaseSlow(long firstPage, long pageCount) =>
-        TryLeaseCore(firstPage, pageCount, out int result) ?? throw LeaseError(result);
+        TryLeaseCore(firstPage, pageCount, out int result) ?? throw _backing.LeaseError(this, result, firstPage, pageCount);
 }

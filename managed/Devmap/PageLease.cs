@@ -70,8 +70,8 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     public int Length => _length;
 
     /// <summary>
-    /// Whether writing is meant: always for a map that is no file's; for a file what
-    /// <see cref="DaxFile.LeaseForWriting"/> returned.
+    /// Whether writing is meant: for a file what <see cref="DaxFile.LeaseForWriting"/> returned; for far memory all but what
+    /// <see cref="FarMemory.LeaseForReading(long, int)"/> returned; for another map always.
     /// </summary>
     public bool IsWritable => _isWritable;
 
@@ -82,7 +82,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
     /// <exception cref="InvalidOperationException">
     /// The CPU can't address the memory (<see cref="MemoryType.DevicePrivate"/>), or may only read it
-    /// (a file opened for reading): use <see cref="ReadOnlySpan"/>.
+    /// (a file opened for reading, far memory leased for reading): use <see cref="ReadOnlySpan"/>.
     /// </exception>
     public Span<byte> Span
     {
@@ -289,7 +289,10 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     private void ThrowIfReadOnly()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        if (!_isWritable && Map.IsReadOnly)
-            throw new InvalidOperationException($"The file of {_map} is open for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
+        if (!_isWritable && Map.GuardsReading)
+        {
+            throw new InvalidOperationException(
+                $"{(Map.IsReadOnly ? $"The file of {_map} is open" : $"This lease of {_map} is")} for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
+        }
     }
 }

@@ -35,7 +35,12 @@ public sealed class PagesBusyException : TimeoutException
     }
 
     internal PagesBusyException(string what, DevicePageMap map, IReadOnlyList<BusyPage> pages, long pageCount, long references)
-        : base(Describe(what, map, pages, pageCount, references))
+        : this(what, " timed out", map, pages, pageCount, references)
+    {
+    }
+
+    internal PagesBusyException(string what, string outcome, DevicePageMap map, IReadOnlyList<BusyPage> pages, long pageCount, long references)
+        : base(Describe(what + outcome, map, pages, pageCount, references))
     {
         Map = map;
         Pages = pages;
@@ -58,7 +63,7 @@ public sealed class PagesBusyException : TimeoutException
     private static string Describe(string what, DevicePageMap map, IReadOnlyList<BusyPage> pages, long pageCount, long references)
     {
         var text = new StringBuilder();
-        text.Append(what).Append(" timed out");
+        text.Append(what);
         if (pageCount == 0 && references == 0)
             return text.Append(": another thread was at it, or the pages have become idle since. Try again.").ToString();
         text.Append(CultureInfo.InvariantCulture, $" with {pageCount} pages of {map} in use");

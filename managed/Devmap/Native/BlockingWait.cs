@@ -9,4 +9,7 @@ internal static class BlockingWait
 {
     public static Task RunAsync(Action wait, CancellationToken token = default) =>
         Task.Factory.StartNew(wait, token, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+
+    public static Task<T> RunAsync<T>(Func<T> wait, CancellationToken token = default) =>
+        Task.Factory.StartNew(wait, token, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
 }

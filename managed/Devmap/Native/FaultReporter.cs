@@ -26,12 +26,17 @@ internal static unsafe class FaultReporter
     public static void Listen() => NativeMethods.devmap_set_fault_handler(&OnFault, null);
 
     /// <summary>Reports what a driver threw. Throws nothing: what cannot be described for want of memory is still counted.</summary>
-    public static void ReportDriver(devmap_page* page, Exception exception)
+    public static void ReportDriver(devmap_page* page, Exception exception) => Report(page, exception, "driver");
+
+    /// <summary>As <see cref="ReportDriver"/>, of a far memory's observer.</summary>
+    public static void ReportObserver(Exception exception) => Report(null, exception, "observer");
+
+    private static void Report(devmap_page* page, Exception exception, string who)
     {
         t_exception = exception;
         try
         {
-            fixed (byte* message = Describe(exception))
+            fixed (byte* message = Describe(exception, who))
                 NativeMethods.devmap_report_driver_fault(page, (sbyte*)message);
         }
         finally
@@ -41,14 +46,14 @@ internal static unsafe class FaultReporter
     }
 
     /// <summary>A message in UTF-8, zero-terminated; null where there is none. An exception's message is its author's code.</summary>
-    private static byte[]? Describe(Exception exception)
+    private static byte[]? Describe(Exception exception, string who)
     {
         try
         {
             string message = exception.Message;
             if (message.Length > MaxMessage)
                 message = string.Concat(message.AsSpan(0, MaxMessage), "...");
-            return Encoding.UTF8.GetBytes($"The driver threw {exception.GetType()}: {message}\0");
+            return Encoding.UTF8.GetBytes($"The {who} threw {exception.GetType()}: {message}\0");
         }
 #pragma warning disable CA1031 // No managed exception crosses a native frame.
         catch (Exception)

@@ -23,8 +23,10 @@ internal static class NativeError
     public const int ERANGE = 34;
     public const int ENAMETOOLONG = 36;
     public const int EDEADLK = 35;
+    public const int ENOSYS = 38;
     public const int ENOTDIR = 20;
     public const int EOVERFLOW = 75;
+    public const int ELIBACC = 79;
     public const int EOPNOTSUPP = 95;
     public const int ETIMEDOUT = 110;
     public const int EALREADY = 114;
