@@ -2,6 +2,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Devmap.CommandLine.Far;
 using Devmap.CommandLine.Info;
 using Devmap.CommandLine.Run;
 using Spectre.Console;
@@ -52,12 +53,13 @@ internal static class DevmapCommand
         new HelpOption { Action = new DetailedHelp() },
         new VersionOption { Action = new ShowVersion() },
         RunCommand.Create(console, error),
+        FarCommand.Create(console, error),
         InfoCommand.Create(console),
     };
 
     /// <summary>Whether an exception tells of the machine or the file, and not of a fault in this program.</summary>
     private static bool IsCircumstance(Exception exception) =>
-        exception is IOException or UnauthorizedAccessException or OutOfMemoryException or PlatformNotSupportedException or DevmapLoadException;
+        exception is IOException or UnauthorizedAccessException or OutOfMemoryException or PlatformNotSupportedException or DllNotFoundException or DevmapLoadException;
 
     private static string NameOf(System.CommandLine.Parsing.CommandResult result) =>
         result.Parent is System.CommandLine.Parsing.CommandResult parent ? $"{NameOf(parent)} {result.Command.Name}" : result.Command.Name;

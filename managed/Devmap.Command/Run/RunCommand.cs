@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using Spectre.Console;
 
@@ -12,9 +10,6 @@ namespace Devmap.CommandLine.Run;
 internal static class RunCommand
 {
     private const int MaxReaders = 1024;
-    private const double MaxSeconds = 1_000_000;
-    private const long MinPageSize = 4096;
-    private const long MaxPageSize = 1 << 30;
 
     private const string Details = """
         Managed readers and a native thread lease random pages and verify their checksums; meanwhile the file is truncated to
@@ -33,12 +28,12 @@ internal static class RunCommand
     public static Command Create(IAnsiConsole console, TextWriter error)
     {
         RunSettings defaults = new();
-        var file = new Option<string?>("--file") { Description = "The file to run on. Without it, one is generated in the directory for temporary files.", HelpName = "PATH", CustomParser = ParsePath };
-        var readers = new Option<int>("--readers") { Description = $"Concurrent managed readers, 1 to {MaxReaders}.", HelpName = "N", CustomParser = ParseReaders, DefaultValueFactory = _ => defaults.Readers };
-        var seconds = new Option<double>("--seconds") { Description = "How long to run; fractions are fine.", HelpName = "S", CustomParser = ParseSeconds, DefaultValueFactory = _ => defaults.Duration.TotalSeconds };
-        var size = new Option<ByteSize>("--size") { Description = "Bytes to work on, as 4096, 64M or 1GiB; of a given file, the most.", HelpName = "BYTES", CustomParser = ParseSize, DefaultValueFactory = _ => new ByteSize(defaults.Size) };
-        var pageSize = new Option<ByteSize>("--page-size") { Description = "Bytes a page, the unit of leases: a power of two from 4K to 1G.", HelpName = "BYTES", CustomParser = ParsePageSize, DefaultValueFactory = _ => new ByteSize(defaults.PageSize) };
-        var seed = new Option<int?>("--seed") { Description = "What random choices and contents start from: repeats those of the run whose table has it, as far as timing lets it.", HelpName = "N", CustomParser = ParseSeed };
+        var file = new Option<string?>("--file") { Description = "The file to run on. Without it, one is generated in the directory for temporary files.", HelpName = "PATH", CustomParser = OptionParsers.Path("--file") };
+        var readers = new Option<int>("--readers") { Description = $"Concurrent managed readers, 1 to {MaxReaders}.", HelpName = "N", CustomParser = OptionParsers.Number("--readers", 1, MaxReaders), DefaultValueFactory = _ => defaults.Readers };
+        var seconds = new Option<double>("--seconds") { Description = "How long to run; fractions are fine.", HelpName = "S", CustomParser = OptionParsers.Seconds("--seconds"), DefaultValueFactory = _ => defaults.Duration.TotalSeconds };
+        var size = new Option<ByteSize>("--size") { Description = "Bytes to work on, as 4096, 64M or 1GiB; of a given file, the most.", HelpName = "BYTES", CustomParser = OptionParsers.Size("--size"), DefaultValueFactory = _ => new ByteSize(defaults.Size) };
+        var pageSize = new Option<ByteSize>("--page-size") { Description = "Bytes a page, the unit of leases: a power of two from 4K to 1G.", HelpName = "BYTES", CustomParser = OptionParsers.PageSize("--page-size"), DefaultValueFactory = _ => new ByteSize(defaults.PageSize) };
+        var seed = new Option<int?>("--seed") { Description = "What random choices and contents start from: repeats those of the run whose table has it, as far as timing lets it.", HelpName = "N", CustomParser = OptionParsers.Seed("--seed") };
         var command = new DetailedCommand("run", "Reads a file through counted pages while it is truncated and grown under the readers.", Details) { file, readers, seconds, size, pageSize, seed };
         command.SetAction((parsed, interrupt) =>
         {
@@ -65,53 +60,5 @@ internal static class RunCommand
         foreach (RunContract broken in report.Contracts.Where(contract => !contract.IsKept))
             await error.WriteLineAsync($"devmap: broken: {broken.Name}: {broken.Detail}").ConfigureAwait(false);
         return report.IsSuccess ? ExitStatus.Success : ExitStatus.Broken;
-    }
-
-    private static string? ParsePath(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        if (text.Length == 0)
-            result.AddError("--file needs a path.");
-        return text;
-    }
-
-    private static int ParseReaders(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        if (!int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) || value is < 1 or > MaxReaders)
-            result.AddError($"--readers is '{text}'; it takes a whole number from 1 to {MaxReaders}.");
-        return value;
-    }
-
-    private static double ParseSeconds(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || value is not (> 0 and <= MaxSeconds))
-            result.AddError($"--seconds is '{text}'; it takes a number above 0, up to {MaxSeconds.ToString(CultureInfo.InvariantCulture)}.");
-        return value;
-    }
-
-    private static ByteSize ParseSize(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        if (!ByteSize.TryParse(text, out ByteSize value) || value.Bytes is < 1 or > long.MaxValue - MaxPageSize)
-            result.AddError($"--size is '{text}'; it takes a number of bytes above 0, as 4096, 64M or 1GiB.");
-        return value;
-    }
-
-    private static ByteSize ParsePageSize(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        if (!ByteSize.TryParse(text, out ByteSize value) || value.Bytes is < MinPageSize or > MaxPageSize || !BitOperations.IsPow2(value.Bytes))
-            result.AddError($"--page-size is '{text}'; it takes a power of two from 4K to 1G.");
-        return value;
-    }
-
-    private static int? ParseSeed(ArgumentResult result)
-    {
-        string text = result.Tokens[0].Value;
-        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value))
-            result.AddError($"--seed is '{text}'; it takes a whole number from 0 to {int.MaxValue}.");
-        return value;
     }
 }

@@ -4,28 +4,16 @@ using Spectre.Console;
 
 namespace Devmap.CommandLine.Run;
 
-/// <summary>Shows where a run stands while it runs: in place on a terminal, a line now and then elsewhere.</summary>
+/// <summary>Shows where a run stands while it runs.</summary>
 internal static class RunProgress
 {
-    private static readonly TimeSpan s_frame = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_line = TimeSpan.FromSeconds(1);
-
     /// <summary>Runs <paramref name="job"/> and shows it.</summary>
-    public static Task<RunReport> RunAsync(IAnsiConsole console, RunJob job, CancellationToken interrupt) => console.IsLive()
-        ? console.Live(Frame(job.Snapshot())).AutoClear(enabled: true).StartAsync(live => RunAsync(job, s_frame, () => live.UpdateTarget(Frame(job.Snapshot())), interrupt))
-        : RunAsync(job, s_line, () => console.WriteLine(Line(job.Snapshot())), interrupt);
+    public static Task<RunReport> RunAsync(IAnsiConsole console, RunJob job, CancellationToken interrupt) =>
+        LiveProgress.RunAsync(console, () => job.RunAsync(interrupt), () => Frame(job.Snapshot()), () => Line(job.Snapshot()));
 
     internal static string Line(RunSnapshot snapshot) => string.Create(
         CultureInfo.InvariantCulture,
         $"{snapshot.Elapsed.TotalSeconds,6:0.0} s  {snapshot.Managed.Leases + snapshot.Native.Leases:N0} leases, {new ByteSize(snapshot.BytesVerified)} verified, {snapshot.Truncations:N0} truncations, {snapshot.IdleCallbacks:N0} idle callbacks");
-
-    private static async Task<RunReport> RunAsync(RunJob job, TimeSpan interval, Action show, CancellationToken interrupt)
-    {
-        Task<RunReport> run = Task.Run(() => job.RunAsync(interrupt), CancellationToken.None);
-        while (await Task.WhenAny(run, Task.Delay(interval, CancellationToken.None)).ConfigureAwait(false) != run)
-            show();
-        return await run.ConfigureAwait(false);
-    }
 
     private static Table Frame(RunSnapshot snapshot)
     {

@@ -67,6 +67,7 @@ public sealed class ArgumentTests
         Assert.Equal(ExitStatus.Success, run.Status);
         Assert.Contains("devmap [command]", run.Output, StringComparison.Ordinal);
         Assert.Contains("run ", run.Output, StringComparison.Ordinal);
+        Assert.Contains("far ", run.Output, StringComparison.Ordinal);
         Assert.Contains("info ", run.Output, StringComparison.Ordinal);
         Assert.Empty(run.Error);
     }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+using System.Globalization;
+using Devmap.CommandLine.Run;
+
+namespace Devmap.CommandLine.Far;
+
+/// <summary>What every job promises.</summary>
+internal static class FarContracts
+{
+    public static IReadOnlyList<RunContract> Of(FarReport report) =>
+    [
+        Content(report),
+        new("nothing failed to migrate", report.Statistics is { Failed: 0, FaultsFailed: 0 }, Invariant($"{report.Statistics.Failed} pages and {report.Statistics.FaultsFailed} page faults")),
+        Resident(report),
+        .. Memory(report),
+        new("every thread lasted", report.Errors.Count == 0, report.Errors.Count == 0 ? "no errors" : string.Join("; ", report.Errors)),
+        new("no faults", report.After.Faults == report.Before.Faults && report.Faults.Count == 0, FaultDetail(report)),
+        Closing(report),
+    ];
+
+    private static RunContract Content(FarReport report) => new(
+        "every byte was what was written to it",
+        report.WrongPages == 0,
+        report.WrongPages == 0
+            ? Invariant($"{report.Phases.Sum(phase => phase.Visits)} pages verified")
+            : Invariant($"{report.WrongPages} times a page was not, {report.WrongBytes} bytes: {string.Join("; ", report.Mismatches)}"));
+
+    private static RunContract Resident(FarReport report)
+    {
+        long limit = report.Settings.ResidentLimit + (report.Statistics.OverLimit * report.Settings.PageSize);
+        return new(
+            "no more was resident than may be",
+            report.PeakResident <= limit,
+            Invariant($"{report.PeakResident} bytes of {limit}, {report.Statistics.OverLimit} pages beyond the limit as all others were in use"));
+    }
+
+    /// <summary>Where the system keeps the limit, that the program is still there is the proof.</summary>
+    private static RunContract[] Memory(FarReport report) => report switch
+    {
+        { IsLimitEnforced: true, Plan.Proves: true } =>
+            [new("there was less memory than data", IsKept: true, $"{new ByteSize(report.Plan.Limit)} for {new ByteSize(report.Plan.Size)}")],
+        { IsPeakObserved: true } =>
+            [new("there was less memory than data", report.PeakRss < report.Plan.Size, $"the program took {new ByteSize(report.PeakRss)} for {new ByteSize(report.Plan.Size)}")],
+        _ => [],
+    };
+
+    private static RunContract Closing(FarReport report)
+    {
+        long before = report.Before.PageMaps.Current;
+        long after = report.After.PageMaps.Current;
+        return new("nothing was left open", report.LeasesLeft is null && before == after, report.LeasesLeft ?? Invariant($"{before} page maps before, {after} after"));
+    }
+
+    private static string FaultDetail(FarReport report)
+    {
+        string count = Invariant($"{report.After.Faults - report.Before.Faults} faults");
+        return report.Faults.Count == 0 ? count : $"{count}: {string.Join("; ", report.Faults.Take(3))}";
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
