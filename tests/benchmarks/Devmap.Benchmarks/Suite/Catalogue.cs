@@ -8,11 +8,12 @@ internal static class Catalogue
     public const string Boundary = "What the boundary costs";
     public const string Instead = "What you would use instead";
     public const string Growth = "How cost grows";
+    public const string Far = "Far memory";
     public const string Memory = "Memory";
 
     private const string Pair = "a get and its put";
 
-    public static IReadOnlyList<string> Groups { get; } = [Put, Boundary, Instead, Growth, Memory];
+    public static IReadOnlyList<string> Groups { get; } = [Put, Boundary, Instead, Growth, Far, Memory];
 
     public static IReadOnlyList<Section> Sections { get; } =
     [
@@ -95,6 +96,19 @@ internal static class Catalogue
             new("growth/break_idle/pages:262144", "all pages idle"),
             new("growth/break_busy/pages:262144", "the last page busy"),
             new("growth/break_untouched/pages:262144", "no page ever touched"),
+        ]),
+        new(Far, "From a fault to the thread that goes on", "a page of 4 KiB touched that is away",
+        [
+            new("far/fault_bare/manual_time", "a bare userfaultfd loop that only copies the page, waiting in read"),
+            new("far/fault_bare_poll/manual_time", "the same, polling first, as the manual page's example"),
+            new("far/fault/manual_time", "a range over plain memory, the device keeping its copy (FarMemory)"),
+            new("far/fault_moved/manual_time", "the same, the device's copy given up"),
+            new("far/fault_lz4/manual_time", "a range over LZ4, 2:1"),
+        ]),
+        new(Far, "Leases of far memory, C", "a page taken and put",
+        [
+            new("far/lease_away/manual_time", "a page that is away, in plain memory"),
+            new("far/lease_resident", "a page that is there"),
         ]),
     ];
 
