@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 _Thread_local bool serving_faults;
+_Thread_local uint32_t nr_locked_pages;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static devmap_fault_handler current_handler;
@@ -41,10 +42,11 @@ void fault_report(devmap_fault_kind kind, devmap_page *page, int32_t count, cons
 	}
 	pthread_mutex_lock(&lock);
 	/*
-	 * Not on a thread that serves page faults: the handler may be managed code, which a garbage collection stops until
-	 * it is over, and that waits for the managed thread whose fault is to be served here.
+	 * Not on a thread that serves page faults, or has a page locked that such a thread may want: the handler may be
+	 * managed code, which a garbage collection stops until it is over, and that waits for the managed thread whose
+	 * fault is to be served.
 	 */
-	handler = serving_faults ? NULL : current_handler;
+	handler = serving_faults || nr_locked_pages ? NULL : current_handler;
 	data = current_data;
 	print = !handler && !printed[kind];
 	printed[kind] = printed[kind] || print;

@@ -28,6 +28,9 @@ void device_stop_faults(devmap_hmm_device *device);
 /* Whether this thread serves faults: it must not wait for anything that a thread in a fault could hold. */
 extern _Thread_local bool serving_faults __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/* Pages of ranges that this thread has locked: it must not call what could wait for a thread in a fault. */
+extern _Thread_local uint32_t nr_locked_pages __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 struct devmap_hmm_devmem {
 	/* As its map's driver sees it; what tells a page of device memory from any other is its map's page_free. */
 	devmap_hmm_devmem_ops ops;
@@ -208,7 +211,10 @@ int page_fill_hole(devmap_hmm_range *range, devmap_page *page);
 /* Makes a locked, resident page one that is written to without a fault: a kept copy goes. */
 int page_make_dirty(devmap_hmm_range *range, devmap_page *page);
 
-/* So that the clock passes it by. */
+/*
+ * So that the clock passes it by: for a page that is used again. One that has just come has the whole round before it, and
+ * those that are used once are the first to go.
+ */
 static inline void page_set_accessed(devmap_page *page)
 {
 	if (!(atomic_load_explicit(&page->flags, memory_order_relaxed) & PAGE_ACCESSED))

@@ -48,7 +48,6 @@ static int take_locked(devmap_hmm_range *range, devmap_page *page)
 {
 	devmap_page *taken;
 
-	page_set_accessed(page);
 	return devmap_pagemap_get_pages(range->pgmap, map_index(map_of_range(range), page), 1, &taken);
 }
 
@@ -68,6 +67,8 @@ static int settle(devmap_hmm_range *range, devmap_page *page, struct wanted want
 	} else if ((flags & (PAGE_PRESENT | PAGE_DIRTY)) == PAGE_PRESENT && wanted.write) {
 		result = page_make_dirty(range, page);
 	}
+	if (flags & PAGE_PRESENT)
+		page_set_accessed(page);
 	if (result == 0 && wanted.lease)
 		result = take_locked(range, page);
 	return result;

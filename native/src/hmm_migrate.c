@@ -22,7 +22,10 @@ bool page_trylock(devmap_page *page)
 {
 	if (atomic_load_explicit(&page->flags, memory_order_relaxed) & PAGE_LOCKED)
 		return false;
-	return !(atomic_fetch_or_explicit(&page->flags, PAGE_LOCKED, memory_order_acquire) & PAGE_LOCKED);
+	if (atomic_fetch_or_explicit(&page->flags, PAGE_LOCKED, memory_order_acquire) & PAGE_LOCKED)
+		return false;
+	nr_locked_pages++;
+	return true;
 }
 
 static bool try_lock(void *page)
@@ -38,6 +41,7 @@ void page_lock(devmap_page *page)
 
 void page_unlock(devmap_page *page)
 {
+	nr_locked_pages--;
 	atomic_fetch_and_explicit(&page->flags, ~PAGE_LOCKED, memory_order_release);
 	wake_waiters(&page->flags);
 }
@@ -218,15 +222,17 @@ static void out_refill(devmap_hmm_range *range, struct moving *out)
 
 	if (!range->faults)
 		(void)os_show(out->memory, range->page_size);
-	if (!staged)
-		return;
-	devmem->ops.copy_from(devmem, &copy, 1);
-	if (!range->faults)
-		return;
+	copy.result = staged ? 0 : -ENOMEM;
+	if (staged)
+		devmem->ops.copy_from(devmem, &copy, 1);
+	if (copy.result != 0)
+		fault_report(DEVMAP_FAULT_DRIVER, out->page, devmap_page_count(out->page),
+			     "part of a page that stays was discarded, and its device, which has it, can't give it back");
 	/* Protected as the rest of it still is. What is there (-EEXIST) stays. */
-	for (uint64_t i = 0; i < range->page_size && copy.result == 0; i += one)
+	for (uint64_t i = 0; range->faults && i < range->page_size && copy.result == 0; i += one)
 		(void)os_faults_copy(&range->device->source, out->memory + i, staged + i, one, true, &done);
-	staging_give(range, staged);
+	if (range->faults && staged)
+		staging_give(range, staged);
 }
 
 static void out_restore(devmap_hmm_range *range, struct moving *out)

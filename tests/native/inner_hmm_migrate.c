@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ranges from inside: a system that has no memory left in the middle of a request, or refuses to discard what is locked,
- * and an eviction that is overtaken by a removal. Linked with the static library and its header, and with --wrap=ioctl,
+ * Ranges from inside: a system that has no memory left in the middle of a request, or discards nothing that is locked, and
+ * an eviction that is overtaken by a removal. Linked with the static library and its header, and with --wrap=ioctl,
  * --wrap=madvise and --wrap=pthread_mutex_lock.
  */
 #include "hmm_fixture.h"
-
-#ifdef DEVMAP_CONFIG_HMM
 
 #include "hmm_internal.h"
 
@@ -334,8 +332,9 @@ static void what_is_locked_stays_and_nothing_is_lost(void **state)
 					uint32_t p;
 
 					locked = bytes_of(&hmm, 2) + (page_sizes[i] > PAGE_BYTES ? 8 * PAGE_BYTES : 0);
-					assert_error(
-						devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 4, results, NULL), EINVAL);
+					assert_error(devmap_hmm_migrate_to_device(
+							     hmm.range, NULL, 0, 4, results, NULL),
+						EINVAL);
 					locked = NULL;
 					for (p = 0; p < 4; p++)
 						assert_int_equal(results[p], p == 2 ? -EINVAL : 1);
@@ -440,21 +439,15 @@ static void an_eviction_that_a_removal_overtakes_takes_nothing_away(void **state
 	(void)sem_destroy(&goes_on);
 }
 
-#endif
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#ifdef DEVMAP_CONFIG_HMM
 		contract(a_page_without_memory_stays_and_those_before_it_are_good),
 		contract(a_large_page_comes_whole_or_not_at_all),
 		contract(nothing_is_written_to_a_page_that_goes_again),
 		contract(data_come_back_once_there_is_memory_for_them),
 		contract(what_is_locked_stays_and_nothing_is_lost),
 		contract(an_eviction_that_a_removal_overtakes_takes_nothing_away),
-#else
-		contract(hmm_is_absent),
-#endif
 	};
 
 	return cmocka_run_group_tests_name("inner_hmm_migrate", tests, NULL, NULL);

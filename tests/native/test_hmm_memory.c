@@ -167,6 +167,237 @@ static void a_removal_that_cannot_bring_data_back_changes_nothing(void **state)
 	}
 }
 
+/* ---- memory that the system keeps in parts, locks, or may take back ---------------------------------------------- */
+
+#define LARGE (64 * KIB)
+
+static const uint64_t both_page_sizes[] = {PAGE_BYTES, LARGE};
+
+/* Advice on part of the memory makes that a mapping of its own, which no request of the system's goes beyond. */
+static void memory_of_several_mappings_moves_as_one(void **state)
+{
+	uint32_t i, j, k, flags;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(both_page_sizes); i++)
+		for (j = 0; j < ARRAY_LENGTH(both_modes); j++)
+			for (flags = 0; flags < 2; flags++) {
+				struct hmm hmm = hmm_open((struct hmm_wish){
+					.faults = both_modes[j],
+					.nr_pages = 8,
+					.page_size = both_page_sizes[i],
+					.flags = flags,
+				});
+				uint32_t expected = both_modes[j] == DEVMAP_HMM_FAULTS_ALL ? SIGBUS : SIGSEGV;
+
+				for (k = 3; k < 6; k += 2)
+					assert_ok(madvise(bytes_of(&hmm, k) + (i ? k * PAGE_BYTES : 0), PAGE_BYTES,
+						MADV_DONTDUMP));
+				write_pages(&hmm, 0, 8, 1);
+				send_out(&hmm, 0, 8);
+				bring_in(&hmm, 0, 8);
+				assert_int_equal(range_stats(hmm.range).resident, 8);
+				for (k = 0; k < 8; k++)
+					fill_page(bytes_of(&hmm, k), both_page_sizes[i], k, 2);
+				send_out(&hmm, 0, 8);
+				hmm.memory->failing_reads = ALL_PAGES;
+				assert_int_equal(touch(bytes_of(&hmm, 3), false), expected);
+				assert_int_equal(touch(bytes_of(&hmm, 3) + both_page_sizes[i] - 1, false), expected);
+				hmm.memory->failing_reads = 0;
+				assert_true(pages_are(&hmm, 0, 8, 2));
+				if (both_modes[j] == DEVMAP_HMM_FAULTS_ALL) {
+					send_out(&hmm, 0, 8);
+					for (k = 0; k < 8; k++)
+						assert_true(page_is(bytes_of(&hmm, k), both_page_sizes[i], k, 2));
+				}
+				hmm_close(&hmm);
+			}
+}
+
+/* The system calls themselves, as sanitizers make nothing of these functions. */
+static bool lock_memory(void *address)
+{
+	return syscall(SYS_mlock, address, PAGE_BYTES) == 0;
+}
+
+static void unlock_memory(void *address)
+{
+	assert_ok(syscall(SYS_munlock, address, PAGE_BYTES));
+}
+
+static void a_page_that_is_locked_in_part_loses_nothing(void **state)
+{
+	uint32_t i, j, k, flags;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(both_page_sizes); i++)
+		for (j = 0; j < ARRAY_LENGTH(both_modes); j++)
+			for (flags = 0; flags < 2; flags++) {
+				struct hmm hmm = hmm_open((struct hmm_wish){
+					.faults = both_modes[j],
+					.nr_pages = 4,
+					.page_size = both_page_sizes[i],
+					.flags = flags,
+				});
+				char *locked = bytes_of(&hmm, 1) + both_page_sizes[i] / 2 / PAGE_BYTES * PAGE_BYTES;
+				int32_t results[4];
+
+				write_pages(&hmm, 0, 4, 1);
+				if (!lock_memory(locked))
+					skip();
+				for (k = 0; k < 3; k++) {
+					/* The system may refuse it for the one page; then it is as it was. */
+					(void)!devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 4, results, NULL);
+					assert_int_equal(results[0], 1);
+					assert_int_equal(results[2], 1);
+					assert_int_equal(results[3], 1);
+					assert_true(results[1] == 1 || results[1] == -EINVAL);
+					assert_true(!(state_of(&hmm, 1) & STATE_RESIDENT) == (results[1] == 1));
+					assert_true(pages_are(&hmm, 0, 4, 1 + k));
+					write_pages(&hmm, 0, 4, 2 + k);
+				}
+				unlock_memory(locked);
+				send_out(&hmm, 0, 4);
+				assert_true(pages_are(&hmm, 0, 4, 4));
+				/* Locked while its data are on the device: the system wants to see it. */
+				send_out(&hmm, 0, 4);
+				if (lock_memory(locked))
+					unlock_memory(locked);
+				assert_true(pages_are(&hmm, 0, 4, 4));
+				hmm_close(&hmm);
+			}
+}
+
+/** When a process locks all its memory, and which. */
+static struct {
+	uint32_t when;
+	int which;
+	uint64_t page_size;
+} locking;
+
+#define NOT_PERMITTED 77
+
+static int lock_all(uint32_t when)
+{
+	return when == locking.when && mlockall(locking.which) != 0 ? NOT_PERMITTED : 0;
+}
+
+static bool is_served(const struct hmm *hmm, uint32_t salt)
+{
+	uint32_t i;
+
+	for (i = 0; i < 4; i++) {
+		if (!page_is(bytes_of(hmm, i), hmm->page_size, i, salt))
+			return false;
+		fill_page(bytes_of(hmm, i), hmm->page_size, i, salt + 1);
+	}
+	return true;
+}
+
+static int locks_all_its_memory(void)
+{
+	struct hmm hmm = {.nr_pages = 8, .page_size = locking.page_size};
+	devmap_hmm_range_config config;
+	bool fine;
+
+	if (lock_all(0) != 0)
+		return NOT_PERMITTED;
+	hmm.device = device_new(DEVMAP_HMM_FAULTS_ALL, 0);
+	hmm.memory = device_memory_new(hmm.device, 8, hmm.page_size);
+	if (lock_all(1) != 0)
+		return NOT_PERMITTED;
+	config = config_of(&hmm, (struct hmm_wish){0});
+	hmm.range = range_new(&config);
+	hmm.bytes = devmap_hmm_range_address(hmm.range);
+	if (lock_all(2) != 0)
+		return NOT_PERMITTED;
+	write_pages(&hmm, 0, 4, 1);
+	(void)!devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 8, NULL, NULL);
+	if (lock_all(3) != 0)
+		return NOT_PERMITTED;
+	fine = is_served(&hmm, 1);
+	(void)!devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 8, NULL, NULL);
+	fine &= is_served(&hmm, 2) && page_is_zero(bytes_of(&hmm, 6), hmm.page_size);
+	assert_ok(munlockall());
+	send_out(&hmm, 0, 8);
+	fine &= is_served(&hmm, 3) && page_is_zero(bytes_of(&hmm, 7), hmm.page_size);
+	fine &= pages_are(&hmm, 0, 4, 4);
+	/* It ends. */
+	hmm_close(&hmm);
+	return fine ? 0 : 1;
+}
+
+static void who_locks_all_its_memory_is_served_before_and_after(void **state)
+{
+	static const int all[] = {MCL_CURRENT, MCL_FUTURE, MCL_CURRENT | MCL_FUTURE};
+	uint32_t i, j;
+
+	(void)state;
+	/* A sanitizer's memory is more than anybody can lock. And a child skips nothing. */
+	if (runs_slowly())
+		skip();
+	devmap_hmm_device_put(device_new(DEVMAP_HMM_FAULTS_ALL, 0));
+	for (i = 0; i < ARRAY_LENGTH(all); i++)
+		for (j = 0; j < ARRAY_LENGTH(both_page_sizes); j++)
+			for (locking.when = 0; locking.when < 4; locking.when++) {
+				int ended;
+
+				locking.which = all[i];
+				locking.page_size = both_page_sizes[j];
+				ended = signal_of_child(locks_all_its_memory);
+				if (ended == -NOT_PERMITTED)
+					skip();
+				assert_int_equal(ended, 0);
+			}
+}
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+
+/* What the caller freed (MADV_FREE) is either there or zeros, and stays what it is. */
+static void freed_memory_is_data_or_zeros(void **state)
+{
+	uint32_t i, j, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(both_page_sizes); i++)
+		for (j = 0; j < ARRAY_LENGTH(both_modes); j++) {
+			const uint64_t length = 8 * both_page_sizes[i];
+			char *memory = map_aligned(length, both_page_sizes[i]);
+			bool there[8 * LARGE / PAGE_BYTES];
+			struct hmm hmm;
+
+			assert_ok(madvise(memory, length, MADV_NOHUGEPAGE));
+			for (k = 0; k < length / PAGE_BYTES; k++)
+				fill_page(memory + k * PAGE_BYTES, PAGE_BYTES, k, 1);
+			if (madvise(memory, length, MADV_FREE) != 0)
+				skip();
+			hmm = hmm_open((struct hmm_wish){
+				.faults = both_modes[j],
+				.nr_pages = 8,
+				.page_size = both_page_sizes[i],
+				.address = memory,
+			});
+			/* As when memory is short; systems before Linux 5.4 cannot be asked for it. */
+			(void)madvise(memory, length, MADV_PAGEOUT);
+			for (k = 0; k < length / PAGE_BYTES; k++) {
+				there[k] = page_is(memory + k * PAGE_BYTES, PAGE_BYTES, k, 1);
+				assert_true(there[k] || page_is_zero(memory + k * PAGE_BYTES, PAGE_BYTES));
+			}
+			(void)madvise(memory, length, MADV_PAGEOUT);
+			send_out(&hmm, 0, 8);
+			bring_in(&hmm, 0, 4);
+			range_end(hmm.range);
+			for (k = 0; k < length / PAGE_BYTES; k++)
+				if (there[k])
+					assert_true(page_is(memory + k * PAGE_BYTES, PAGE_BYTES, k, 1));
+				else
+					assert_true(page_is_zero(memory + k * PAGE_BYTES, PAGE_BYTES));
+			hmm_close_rest(&hmm);
+		}
+}
+
 /* ---- removal ---------------------------------------------------------------------------------------------------- */
 
 static void a_removal_waits_for_leases_and_names_them(void **state)
@@ -535,6 +766,10 @@ int main(void)
 		contract(a_large_page_with_anything_in_it_is_resident),
 		contract(more_than_the_limit_is_adopted_and_sent_out),
 		contract(a_removal_that_cannot_bring_data_back_changes_nothing),
+		contract(memory_of_several_mappings_moves_as_one),
+		contract(a_page_that_is_locked_in_part_loses_nothing),
+		contract(who_locks_all_its_memory_is_served_before_and_after),
+		contract(freed_memory_is_data_or_zeros),
 		contract(a_removal_waits_for_leases_and_names_them),
 		contract(a_waiting_removal_ends_with_the_last_lease),
 		contract(the_librarys_memory_goes_with_its_range),

@@ -160,6 +160,9 @@ static void a_page_that_cannot_be_copied_back_stays_and_its_neighbours_come(void
 
 static void what_a_driver_answers_is_what_the_caller_gets(void **state)
 {
+	static const int32_t no_errors[] = {5000, 1, -EBUSY, -4096, INT32_MIN};
+	devmap_hmm_migration summary;
+	uint32_t i;
 	struct hmm hmm = hmm_open((struct hmm_wish){.nr_pages = 4});
 	devmap_page *page = NULL;
 
@@ -168,16 +171,24 @@ static void what_a_driver_answers_is_what_the_caller_gets(void **state)
 	hmm.memory->failing_writes = ALL_PAGES;
 	hmm.memory->error = -ENOMEM;
 	assert_error(devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 2, NULL, NULL), ENOMEM);
-	/* Not an errno value. */
-	hmm.memory->error = 5000;
-	assert_error(devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 2, NULL, NULL), EIO);
-	/* Nor one that a driver can know. */
-	hmm.memory->error = -EBUSY;
-	assert_error(devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 2, NULL, NULL), EIO);
+	/* No errno values, and the one that says what the driver can't know. */
+	for (i = 0; i < ARRAY_LENGTH(no_errors); i++) {
+		hmm.memory->error = no_errors[i];
+		assert_error(devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 2, NULL, &summary), EIO);
+		assert_int_equal(summary.in_use, 0);
+		/* Nobody waits for what won't go. */
+		assert_error(devmap_hmm_range_set_limit(hmm.range, PAGE_BYTES), EIO);
+		assert_error(devmap_hmm_range_get_pages(hmm.range, 2, 1, false, &page), EIO);
+		assert_ok(devmap_hmm_range_set_limit(hmm.range, 0));
+	}
 	hmm.memory->failing_writes = 0;
 	send_out(&hmm, 0, 2);
 	hmm.memory->failing_reads = ALL_PAGES;
-	assert_error(devmap_hmm_migrate_to_ram(hmm.range, 0, 2, NULL, NULL), EIO);
+	for (i = 0; i < ARRAY_LENGTH(no_errors); i++) {
+		hmm.memory->error = no_errors[i];
+		assert_error(devmap_hmm_migrate_to_ram(hmm.range, 0, 2, NULL, NULL), EIO);
+		assert_error(devmap_hmm_range_get_pages(hmm.range, 0, 1, false, &page), EIO);
+	}
 	hmm.memory->error = -EREMOTEIO;
 	assert_error(devmap_hmm_range_get_pages(hmm.range, 0, 2, false, &page), EREMOTEIO);
 	hmm.memory->failing_reads = 0;

@@ -341,6 +341,42 @@ static void a_ranges_handle_outlives_its_removal(void **state)
 	}
 }
 
+/* Nothing of it is looked at: not its device memory, and not what it counted. */
+static void a_ranges_handle_outlives_its_device(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(both_modes); i++) {
+		struct hmm hmm = hmm_open((struct hmm_wish){.faults = both_modes[i], .nr_pages = 4, .event_capacity = 4});
+		devmap_hmm_migration summary;
+		devmap_hmm_range_stats stats;
+		devmap_page *page = NULL;
+		devmap_hmm_event event;
+		uint64_t lost = 0;
+		uint8_t states[4];
+
+		write_pages(&hmm, 0, 4, 1);
+		send_out(&hmm, 0, 2);
+		assert_ok(devmap_hmm_range_remove(hmm.range, 0, NULL, NULL));
+		hmm_close_rest(&hmm);
+		assert_error(devmap_hmm_range_get_pages(hmm.range, 0, 1, false, &page), ENODEV);
+		assert_null(devmap_hmm_range_get_page_fast(hmm.range, 3, false));
+		assert_error(devmap_hmm_migrate_to_device(hmm.range, NULL, 0, 4, NULL, &summary), ENODEV);
+		assert_error(devmap_hmm_migrate_to_ram(hmm.range, 0, 4, NULL, &summary), ENODEV);
+		assert_error(devmap_hmm_range_set_limit(hmm.range, PAGE_BYTES), ENODEV);
+		assert_error(devmap_hmm_range_snapshot(hmm.range, 0, 4, states), ENODEV);
+		assert_error(devmap_hmm_range_stats_read(hmm.range, &stats, sizeof(stats)), ENODEV);
+		/* One event that nobody took. */
+		assert_int_equal(devmap_hmm_range_wait_events(hmm.range, &event, 1, 0, NULL, &lost), 1);
+		assert_error(devmap_hmm_range_wait_events(hmm.range, &event, 1, 0, NULL, &lost), ENODEV);
+		assert_error(
+			devmap_hmm_range_wait_events(hmm.range, &event, 1, DEVMAP_WAIT_FOREVER, NULL, &lost), ENODEV);
+		assert_error(devmap_hmm_range_remove(hmm.range, 0, NULL, NULL), ENODEV);
+		assert_ok(devmap_hmm_range_free(hmm.range));
+	}
+}
+
 /* ---- where pages are -------------------------------------------------------------------------------------------- */
 
 static void a_page_goes_through_its_states(void **state)
@@ -416,6 +452,24 @@ static void a_kept_copy_lasts_until_the_page_is_written(void **state)
 	page = lease(&hmm, 0, 1, true);
 	assert_int_equal(state_of(&hmm, 0), STATE_RESIDENT | STATE_PINNED);
 	assert_true(page_is(bytes_of(&hmm, 0), PAGE_BYTES, 0, 2));
+	devmap_put_page(page);
+	hmm_close(&hmm);
+}
+
+/* The handler may be managed code, which could wait for a thread whose fault waits for the page that is locked here. */
+static void no_handler_is_called_while_a_page_is_locked(void **state)
+{
+	struct hmm hmm = hmm_open((struct hmm_wish){.nr_pages = 1});
+	uint64_t before = stats_now().faults_overflow;
+	devmap_page *page;
+
+	(void)state;
+	page = lease(&hmm, 0, 1, true);
+	set_refcount(page, INT32_MAX);
+	assert_error(devmap_hmm_range_get_pages(hmm.range, 0, 1, true, &page), EOVERFLOW);
+	assert_int_equal(stats_now().faults_overflow, before + 1);
+	assert_int_equal(take_faults(DEVMAP_FAULT_OVERFLOW), 0);
+	set_refcount(page, 1);
 	devmap_put_page(page);
 	hmm_close(&hmm);
 }
@@ -753,9 +807,11 @@ int main(void)
 		contract(statistics_are_read_as_far_as_the_caller_knows_them),
 		contract(a_ranges_pages_are_those_of_a_map_that_only_the_range_ends),
 		contract(a_ranges_handle_outlives_its_removal),
+		contract(a_ranges_handle_outlives_its_device),
 		contract(a_page_goes_through_its_states),
 		contract(a_kept_copy_lasts_until_the_page_is_written),
 		contract(no_copy_is_kept_where_no_fault_is_served),
+		contract(no_handler_is_called_while_a_page_is_locked),
 		contract(a_snapshot_tells_every_page),
 		contract(pages_are_leased_all_or_none),
 		contract(a_leased_page_is_no_fault_to_touch),

@@ -109,7 +109,8 @@ typedef struct devmap_fault {
 
 /**
  * Hears of faults, on the thread that met them, possibly inside a put. Must return and must not wait for pages. Not called
- * on threads that serve page faults (hmm.h): those faults are counted, and the first of each kind is printed.
+ * on threads that serve page faults (hmm.h), or have a page locked that these may wait for: those faults are counted, and
+ * the first of each kind is printed.
  */
 typedef void (*devmap_fault_handler)(const devmap_fault *fault, void *data);
 
