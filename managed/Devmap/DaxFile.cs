@@ -256,12 +256,15 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
         Map.ThrowIfDisposed();
+        PageLease taken = PageLease.Allocate(Map);
         devmap_page* page;
         ulong pageCount;
         void* address;
         int result = NativeMethods.devmap_dax_file_get_pages(_file, (ulong)offset, (ulong)length, write, &page, &pageCount, &address);
         GC.KeepAlive(Map);
-        lease = result == 0 ? PageLease.Create(Map, page, (int)pageCount, (byte*)address, length, write) : null;
+        if (result == 0)
+            taken.Begin(page, (int)pageCount, (byte*)address, length, write);
+        lease = result == 0 ? taken : null;
         return result;
     }
 

@@ -26,6 +26,9 @@ public sealed unsafe partial class DevicePageMap
     [SuppressMessage("Usage", "CA1816", Justification = "The finalizer frees what this leaves for late callers.")]
     public ValueTask DisposeAsync()
     {
+        if (_backing.EndsByWaiting && !_detached)
+            return new ValueTask(BlockingWait.RunAsync(() => TearDown(_disposeTimeout)));
+
         // Most maps are idle by now: ask once, and give the wait a thread of its own only if there is something to wait for.
         if (TryTearDown(TimeSpan.Zero, out Exception? error))
             return ValueTask.CompletedTask;

@@ -419,12 +419,14 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         if (firstPage > PageCount - pageCount)
             throw new ArgumentOutOfRangeException(nameof(firstPage), firstPage, $"Pages {firstPage} to {firstPage + (pageCount - 1)} are not all among the {PageCount} pages of {this}.");
         ThrowIfDisposed();
+        PageLease lease = PageLease.Allocate(this);
         devmap_page* page;
         result = _backing.GetPages(this, firstPage, pageCount, &page);
         GC.KeepAlive(this);
         if (result != 0)
             return null;
-        return PageLease.Create(this, page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: true);
+        lease.Begin(page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: true);
+        return lease;
     }
 
     /// <summary>A method of its own, as it leaves managed code, for which its caller would prepare on every call.</summary>

@@ -57,10 +57,12 @@ public sealed unsafe partial class FarMemory
     /// <exception cref="ObjectDisposedException">The memory is disposed, or being disposed.</exception>
     public bool TryLease(long offset, int length, [NotNullWhen(true)] out PageLease? lease)
     {
-        lease = TryLeaseCore(offset, length, write: true, out int result);
+        PageLease taken = PageLease.Allocate(Map);
+        int result = TryLeaseCore(taken, offset, length, write: true);
+        lease = result == 0 ? taken : null;
         return result switch
         {
-            0 => lease is not null,
+            0 => true,
             -NativeError.EBUSY => false,
             _ => throw LeaseError(result, offset, length),
         };
@@ -101,31 +103,41 @@ public sealed unsafe partial class FarMemory
         ArgumentOutOfRangeException.ThrowIfGreaterThan(index, Length / sizeof(T));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, int.MaxValue / sizeof(T));
-        return new PageLease<T>(LeaseCore(index * sizeof(T), count * sizeof(T), write));
+
+        // Made first, as the references are to be given back by them.
+        var elements = new PageLease<T>();
+        PageLease bytes = PageLease.AllocateOwn(Map);
+        return elements.Begin(LeaseCore(bytes, index * sizeof(T), count * sizeof(T), write));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private PageLease LeaseCore(long offset, int length, bool write)
+    private PageLease LeaseCore(long offset, int length, bool write) => LeaseCore(PageLease.Allocate(Map), offset, length, write);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private PageLease LeaseCore(PageLease lease, long offset, int length, bool write)
     {
         // Most leases are of one page that is there, which takes no transition to native code. What is not taken is asked
         // again, where the answer says why; no index that is none is there.
         int room = PageSize - (int)(offset & (PageSize - 1));
         devmap_page* page = (uint)(length - 1) < (uint)room
-            ? NativeMethods.devmap_hmm_range_get_page_fast(_range, (ulong)(offset >> _pageShift), write)
+            ? NativeMethods.devmap_hmm_range_get_page_fast(_backing.Range, (ulong)(offset >> _pageShift), write)
             : null;
         if (page == null)
-            return LeaseSlow(offset, length, write);
-        PageLease lease = PageLease.Create(Map, page, 1, _address + offset, length, write);
+            return LeaseSlow(lease, offset, length, write);
+        lease.Begin(page, 1, _address + offset, length, write);
         GC.KeepAlive(Map);
         return lease;
     }
 
     /// <summary>A method of its own, as it leaves managed code, for which its caller would prepare on every call.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private PageLease LeaseSlow(long offset, int length, bool write) =>
-        TryLeaseCore(offset, length, write, out int result) ?? throw LeaseError(result, offset, length);
+    private PageLease LeaseSlow(PageLease lease, long offset, int length, bool write)
+    {
+        int result = TryLeaseCore(lease, offset, length, write);
+        return result == 0 ? lease : throw LeaseError(result, offset, length);
+    }
 
-    private PageLease? TryLeaseCore(long offset, int length, bool write, out int result)
+    private int TryLeaseCore(PageLease lease, long offset, int length, bool write)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
@@ -134,9 +146,11 @@ public sealed unsafe partial class FarMemory
         Map.ThrowIfDisposed();
         (long firstPage, long pageCount) = PagesOf(offset, length);
         devmap_page* page;
-        result = _backing.GetPages(firstPage, pageCount, write, &page);
+        int result = _backing.GetPages(firstPage, pageCount, write, &page);
         GC.KeepAlive(Map);
-        return result == 0 ? PageLease.Create(Map, page, (int)pageCount, _address + offset, length, write) : null;
+        if (result == 0)
+            lease.Begin(page, (int)pageCount, _address + offset, length, write);
+        return result;
     }
 
     private (long FirstPage, long PageCount) PagesOf(long offset, long length)

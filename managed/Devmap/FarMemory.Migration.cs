@@ -84,8 +84,8 @@ public sealed unsafe partial class FarMemory
         fixed (int* each = results)
         {
             result = evict
-                ? NativeMethods.devmap_hmm_migrate_to_device(_range, null, (ulong)firstPage, (ulong)results.Length, each, &summary)
-                : NativeMethods.devmap_hmm_migrate_to_ram(_range, (ulong)firstPage, (ulong)results.Length, each, &summary);
+                ? NativeMethods.devmap_hmm_migrate_to_device(_backing.Range, null, (ulong)firstPage, (ulong)results.Length, each, &summary)
+                : NativeMethods.devmap_hmm_migrate_to_ram(_backing.Range, (ulong)firstPage, (ulong)results.Length, each, &summary);
         }
 
         if (summary.migrated + summary.absent + summary.in_use + summary.failed == 0)

@@ -26,15 +26,14 @@ public sealed unsafe partial class FarMemory : IDisposable, IAsyncDisposable
     private const int MaxEventCapacity = 1 << 20;
 
     private readonly FarBacking _backing;
-    private readonly devmap_hmm_range* _range;
     private readonly byte* _address;
     private readonly int _pageShift;
+    private readonly Lock _limitLock = new();
     private long _residentLimit;
 
     private FarMemory(FarBacking backing, DevicePageMap map, HmmFaultService faults, FarMemoryOptions options)
     {
         _backing = backing;
-        _range = backing.Range;
         _address = (byte*)map.Address;
         _pageShift = BitOperations.Log2((uint)options.PageSize);
         _residentLimit = options.ResidentLimit;
@@ -76,10 +75,15 @@ public sealed unsafe partial class FarMemory : IDisposable, IAsyncDisposable
         {
             ValidateLimit(value, PageSize, nameof(value));
             Map.ThrowIfDisposed();
-            int result = NativeMethods.devmap_hmm_range_set_limit(_range, (ulong)value);
+            int result;
+            lock (_limitLock)
+            {
+                result = NativeMethods.devmap_hmm_range_set_limit(_backing.Range, (ulong)value);
+                if (result != -NativeError.ENODEV)
+                    Interlocked.Exchange(ref _residentLimit, value);
+            }
+
             GC.KeepAlive(Map);
-            if (result != -NativeError.ENODEV)
-                Interlocked.Exchange(ref _residentLimit, value);
             if (result is not (0 or -NativeError.EBUSY))
                 throw MigrationError(result, $"Evicting from {this} to within {value} bytes");
         }
@@ -134,7 +138,7 @@ public sealed unsafe partial class FarMemory : IDisposable, IAsyncDisposable
     public FarMemoryStatistics GetStatistics()
     {
         Map.ThrowIfDisposed();
-        var statistics = new FarMemoryStatistics(_backing.ReadStatistics(), _backing.StoreBytes);
+        var statistics = new FarMemoryStatistics(_backing.ReadStatistics(Map), _backing.StoreBytes);
         GC.KeepAlive(Map);
         return statistics;
     }
@@ -151,14 +155,14 @@ public sealed unsafe partial class FarMemory : IDisposable, IAsyncDisposable
         Map.ThrowIfDisposed();
         int result;
         fixed (FarPageState* bytes = states)
-            result = states.Length == 0 ? 0 : NativeMethods.devmap_hmm_range_snapshot(_range, (ulong)firstPage, (ulong)states.Length, (byte*)bytes);
+            result = states.Length == 0 ? 0 : NativeMethods.devmap_hmm_range_snapshot(_backing.Range, (ulong)firstPage, (ulong)states.Length, (byte*)bytes);
         GC.KeepAlive(Map);
         if (result != 0)
             throw Map.LeaseError(result);
     }
 
     /// <summary>
-    /// The memory without a lease on it, valid while this object is not disposed: for data structures that point into
+    /// The memory without a lease on it, valid until this object is being disposed: for data structures that point into
     /// themselves, and for native code.
     /// </summary>
     /// <remarks>
@@ -166,7 +170,8 @@ public sealed unsafe partial class FarMemory : IDisposable, IAsyncDisposable
     /// garbage collection if one wants to begin, wait for the store. That is as <see cref="Faults"/> says: without, touching
     /// such a page ends the process, and with <see cref="HmmFaultService.User"/> a system call given one fails with EFAULT.
     /// Where the store fails, <see cref="FarMemoryOptions.OnError"/> says what happens. Nobody may unmap, remap, protect or
-    /// advise away any of it (munmap, mremap, mprotect, madvise), and a child of fork(2) does not have it.
+    /// advise away any of it (munmap, mremap, mprotect, madvise), and a child of fork(2) does not have it. A
+    /// <see cref="FarMemoryObserver"/> has no use for it, as it is told of what happened while the memory is disposed too.
     /// </remarks>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public byte* DangerousGetPointer()
@@ -176,11 +181,12 @@ public sealed unsafe partial class FarMemory : IDisposable, IAsyncDisposable
     }
 
     /// <summary>The native <c>devmap_hmm_range</c>, for native code; valid while this object is not disposed.</summary>
-    public nint DangerousGetHandle() => (nint)_range;
+    public nint DangerousGetHandle() => (nint)_backing.Range;
 
     /// <summary>
     /// Waits for every lease, then gives the memory back, with what it and its store hold; see
     /// <see cref="DevicePageMap.Dispose"/>. Threads that touch unleased memory then are SIGSEGV: end them before.
+    /// Waits for the observer, if there is one, to have heard of everything too, beyond the dispose timeout.
     /// </summary>
     /// <exception cref="PagesBusyException">
     /// Leases stayed out for the dispose timeout. Nothing is given back, but there are no new leases: dispose it again when
@@ -189,7 +195,7 @@ public sealed unsafe partial class FarMemory : IDisposable, IAsyncDisposable
     /// <exception cref="InvalidOperationException">Called by the memory's own observer, whose end it would wait for.</exception>
     public void Dispose() => Map.Dispose();
 
-    /// <summary>As <see cref="Dispose"/>, without blocking the caller while leases are out.</summary>
+    /// <summary>As <see cref="Dispose"/>, without blocking the caller while leases are out, or the observer hears of what is left.</summary>
     /// <exception cref="PagesBusyException">As <see cref="Dispose"/>.</exception>
     /// <exception cref="InvalidOperationException">As <see cref="Dispose"/>.</exception>
     public ValueTask DisposeAsync() => Map.DisposeAsync();

@@ -10,9 +10,15 @@ namespace Devmap;
 /// native threads that wait for nobody, and by then there is nothing left to decide.
 /// </para>
 /// <para>
-/// The methods may use the far memory, unleased too, but not dispose it: that waits for them to return. What they throw ends
-/// there: it is counted and raised as <see cref="DevmapDiagnostics.Fault"/>. While they run, events wait, up to
-/// <see cref="FarMemoryOptions.EventCapacity"/> of them. After the far memory's dispose none is called.
+/// The methods may use the far memory by leases, and by leases only: a dispose gives the memory back while they run, and calls
+/// them for the events that are left when it is gone. It waits for a lease that they have; a new one is then
+/// <see cref="ObjectDisposedException"/>, where <see cref="FarMemory.DangerousGetPointer"/>'s memory would be SIGSEGV.
+/// </para>
+/// <para>
+/// They may not dispose the far memory, which waits for them to return, however long that takes:
+/// <see cref="FarMemoryOptions.DisposeTimeout"/> is for leases. After its dispose none is called. What they throw ends there: it
+/// is counted and raised as <see cref="DevmapDiagnostics.Fault"/>. While they run, events wait, up to
+/// <see cref="FarMemoryOptions.EventCapacity"/> of them.
 /// </para>
 /// </remarks>
 public abstract class FarMemoryObserver

@@ -26,6 +26,13 @@ namespace Devmap;
 /// names its pages when it is disposed. That is a fault of the program, but not a use after free.
 /// </para>
 /// <para>
+/// <see cref="GetSpan"/> and <see cref="Pin"/>, which are for what uses a <see cref="Memory{T}"/>, give memory that can be written
+/// whatever the lease is for. A file open for reading answers a write with SIGSEGV. Far memory leased for reading takes it, and
+/// loses nothing: where the store keeps a copy the write is a page fault, served as any other, and where no faults are served
+/// (<see cref="FarMemory.Faults"/>) no copy is kept. With <see cref="HmmFaultService.User"/> a system call that is to write
+/// there may fail with EFAULT. Lease for writing what is to be written.
+/// </para>
+/// <para>
 /// All this is of leases as they are by default. With <see cref="DevicePageMapOptions.ReuseLeases"/> the object of a lease that
 /// is disposed may be another lease at once, and whoever still has it must not touch it.
 /// </para>
@@ -35,7 +42,8 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     // _state, one word, so that disposing, pinning and sharing are one atomic each:
     //
     //     bit 0        disposed: no new pins, shares or spans
-    //     bit 1        elsewhere: of a map that reuses leases, a Memory or a pin was handed out, copies of which may be left
+    //     bit 1        elsewhere: of a map that reuses leases, a Memory or a pin was handed out, copies of which may be left;
+    //                  or the object is a PageLease<T>'s, which looks at it while another thread disposes it
     //     bits 2..31   pins: uses that outlast a dispose
     //
     // The references are given back by whoever brings it to "disposed, no pins", which happens once: disposed is not
@@ -130,13 +138,29 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static PageLease Create(DevicePageMap map, devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
     {
-        PageLease lease = map.ReusesLeases ? CreateReused(map) : new PageLease(map);
-        lease._pages = pages;
-        lease._pageCount = pageCount;
-        lease._address = address;
-        lease._length = length;
-        lease._isWritable = isWritable;
+        PageLease lease = Allocate(map);
+        lease.Begin(pages, pageCount, address, length, isWritable);
         return lease;
+    }
+
+    /// <summary>
+    /// The object of a lease whose references the caller then takes, and gives it by <see cref="Begin"/>: so, what fails for
+    /// want of memory fails with no reference taken. Where the caller gets none it forgets the object.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static PageLease Allocate(DevicePageMap map) => map.ReusesLeases ? CreateReused(map) : new PageLease(map);
+
+    /// <summary>As <see cref="Allocate"/>, of an object that is never another lease.</summary>
+    internal static PageLease AllocateOwn(DevicePageMap map) => new(map) { _state = map.ReusesLeases ? Elsewhere : 0 };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Begin(devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
+    {
+        _pages = pages;
+        _pageCount = pageCount;
+        _address = address;
+        _length = length;
+        _isWritable = isWritable;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -153,14 +177,18 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// <summary>Takes a further reference on each page: a second lease of the same memory, with a life of its own.</summary>
     /// <returns>The lease; dispose it.</returns>
     /// <exception cref="ObjectDisposedException">This lease is disposed.</exception>
-    public PageLease Share()
+    public PageLease Share() => ShareCore(isOwn: false);
+
+    /// <summary>As <see cref="Share"/>; whether by an object that is never another lease.</summary>
+    internal PageLease ShareCore(bool isOwn)
     {
         // A pin keeps the references that the new ones are taken from, should another thread dispose this lease now.
         AddToState(OnePin);
         try
         {
             // Made first: what fails for want of memory fails with no reference taken.
-            PageLease share = Create(Map, _pages, _pageCount, _address, _length, _isWritable);
+            PageLease share = isOwn ? AllocateOwn(Map) : Allocate(Map);
+            share.Begin(_pages, _pageCount, _address, _length, _isWritable);
             for (int i = 0; i < _pageCount; i++)
                 PageInlines.GetPage(&_pages[i]);
             return share;

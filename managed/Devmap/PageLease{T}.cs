@@ -13,21 +13,20 @@ namespace Devmap;
 public sealed unsafe class PageLease<T> : MemoryManager<T>
     where T : unmanaged
 {
-    // Null once this object is disposed: the lease's own may be another lease by then.
+    // Null before it is taken, and once this object is disposed. Its object is never another lease's: who reads this may be
+    // late.
     private PageLease? _bytes;
 
-    internal PageLease(PageLease bytes)
+    /// <summary>An object whose lease is yet to be taken, by <see cref="Begin"/>.</summary>
+    internal PageLease()
     {
-        _bytes = bytes;
-        Length = bytes.Length / sizeof(T);
-        IsWritable = bytes.IsWritable;
     }
 
     /// <summary>Number of elements.</summary>
-    public int Length { get; }
+    public int Length { get; private set; }
 
     /// <summary>Whether writing is meant; see <see cref="PageLease.IsWritable"/>.</summary>
-    public bool IsWritable { get; }
+    public bool IsWritable { get; private set; }
 
     /// <summary>Whether the lease is disposed.</summary>
     public bool IsDisposed => Volatile.Read(ref _bytes) is null;
@@ -69,7 +68,22 @@ public sealed unsafe class PageLease<T> : MemoryManager<T>
     /// <summary>Takes a further reference on each page: a second lease of the same elements, with a life of its own.</summary>
     /// <returns>The lease; dispose it.</returns>
     /// <exception cref="ObjectDisposedException">This lease is disposed.</exception>
-    public PageLease<T> Share() => new(Bytes.Share());
+    public PageLease<T> Share()
+    {
+        // Made first, as the references are to be given back by it.
+        var share = new PageLease<T>();
+        return share.Begin(Bytes.ShareCore(isOwn: true));
+    }
+
+    /// <summary>Takes a lease over, whose object is never another one.</summary>
+    /// <returns>This.</returns>
+    internal PageLease<T> Begin(PageLease bytes)
+    {
+        Length = bytes.Length / sizeof(T);
+        IsWritable = bytes.IsWritable;
+        Volatile.Write(ref _bytes, bytes);
+        return this;
+    }
 
     /// <summary>Gives the references back. Again it does nothing.</summary>
     public void Dispose() => Dispose(disposing: true);

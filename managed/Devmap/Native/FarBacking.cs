@@ -41,7 +41,10 @@ internal sealed unsafe class FarBacking : MapBacking
 
     public override bool OwnsDriverData => true;
 
-    /// <summary>Answers <c>-ENODEV</c> once it is removed; freed with the map.</summary>
+    // Its own thread is refused at once.
+    public override bool EndsByWaiting => _observer is { IsCurrent: false };
+
+    /// <summary>Answers <c>-ENODEV</c> once it is removed; freed with the map, and null then.</summary>
     public devmap_hmm_range* Range { get; private set; }
 
     /// <summary>Bytes that the store takes; 0 once it is closed.</summary>
@@ -75,7 +78,13 @@ internal sealed unsafe class FarBacking : MapBacking
         CloseStore();
     }
 
-    public override void Free(devmap_pagemap* map) => _ = NativeMethods.devmap_hmm_range_free(Range);
+    public override void Free(devmap_pagemap* map)
+    {
+        // Who resurrects the far memory finds nothing, as of its map.
+        devmap_hmm_range* range = Range;
+        Range = null;
+        _ = NativeMethods.devmap_hmm_range_free(range);
+    }
 
     public override int GetPages(DevicePageMap map, long firstPage, long pageCount, devmap_page** page) =>
         GetPages(firstPage, pageCount, write: true, page);
@@ -84,16 +93,18 @@ internal sealed unsafe class FarBacking : MapBacking
     public int GetPages(long firstPage, long pageCount, bool write, devmap_page** page)
     {
         int result = NativeMethods.devmap_hmm_range_get_pages(Range, (ulong)firstPage, (ulong)pageCount, write, page);
-        if (result == -NativeError.EBUSY && (ulong)pageCount > ReadStatistics().limit)
-            throw TooManyPages(pageCount);
+
+        // The memory may have ended since, and have no limit any more.
+        if (result == -NativeError.EBUSY && ReadStatistics(out devmap_hmm_range_stats stats) == 0 && (ulong)pageCount > stats.limit)
+            throw TooManyPages(pageCount, (long)stats.limit);
         return result;
     }
 
-    public devmap_hmm_range_stats ReadStatistics()
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public devmap_hmm_range_stats ReadStatistics(DevicePageMap map)
     {
-        devmap_hmm_range_stats stats;
-        int result = NativeMethods.devmap_hmm_range_stats_read(Range, &stats, (uint)sizeof(devmap_hmm_range_stats));
-        return result == 0 ? stats : throw NativeError.Create(result, "Reading the statistics");
+        int result = ReadStatistics(out devmap_hmm_range_stats stats);
+        return result == 0 ? stats : throw map.LeaseError(result);
     }
 
     public override Exception LeaseError(DevicePageMap map, int result, long firstPage, long pageCount)
@@ -110,17 +121,19 @@ internal sealed unsafe class FarBacking : MapBacking
 
     private PagesBusyException NoRoom(DevicePageMap map, string what)
     {
-        long limit = (long)ReadStatistics().limit;
+        long limit = (long)ReadStatistics(map).limit;
         IReadOnlyList<BusyPage> pages = map.GetBusyPages(0, map.PageCount, PagesBusyException.MaxNamed, out long total);
         return new PagesBusyException(
             what, $" finds no room within the resident limit of {limit} pages ({limit * _pageSize} bytes)", map, pages, total, 0);
     }
 
-    private InvalidOperationException TooManyPages(long pageCount)
+    private InvalidOperationException TooManyPages(long pageCount, long limit) =>
+        new($"{pageCount} pages are leased at once, and the resident limit is {limit} pages ({limit * _pageSize} bytes): lease less, or raise it.");
+
+    private int ReadStatistics(out devmap_hmm_range_stats statistics)
     {
-        long limit = (long)ReadStatistics().limit;
-        return new InvalidOperationException(
-            $"{pageCount} pages are leased at once, and the resident limit is {limit} pages ({limit * _pageSize} bytes): lease less, or raise it.");
+        fixed (devmap_hmm_range_stats* pointer = &statistics)
+            return NativeMethods.devmap_hmm_range_stats_read(Range, pointer, (uint)sizeof(devmap_hmm_range_stats));
     }
 
     private void AddDeviceMemory(devmap_hmm_device* device)

@@ -13,6 +13,7 @@ internal sealed unsafe class FarObserverThread : IDisposable
     private const int NanosecondsPerTick = 100;
 
     private readonly CancellationTokenSource _stop = new();
+    private readonly NativeCancellation _cancellation;
     private readonly DevicePageMap _map;
     private readonly devmap_hmm_range* _range;
     private readonly FarMemoryObserver _observer;
@@ -23,6 +24,7 @@ internal sealed unsafe class FarObserverThread : IDisposable
         _map = map;
         _range = range;
         _observer = observer;
+        _cancellation = new NativeCancellation(_stop.Token);
         _thread = new Thread(Run) { IsBackground = true, Name = "devmap observer" };
     }
 
@@ -31,7 +33,16 @@ internal sealed unsafe class FarObserverThread : IDisposable
     public static FarObserverThread Start(DevicePageMap map, devmap_hmm_range* range, FarMemoryObserver observer)
     {
         var thread = new FarObserverThread(map, range, observer);
-        thread._thread.Start();
+        try
+        {
+            thread._thread.Start();
+        }
+        catch
+        {
+            thread.Free();
+            throw;
+        }
+
         return thread;
     }
 
@@ -40,18 +51,23 @@ internal sealed unsafe class FarObserverThread : IDisposable
     {
         _stop.Cancel();
         _thread.Join();
+        Free();
+    }
+
+    private void Free()
+    {
+        _cancellation.Dispose();
         _stop.Dispose();
     }
 
     private void Run()
     {
-        using var cancellation = new NativeCancellation(_stop.Token);
         devmap_hmm_event* events = stackalloc devmap_hmm_event[BatchSize];
         while (true)
         {
             ulong lost;
             int count = NativeMethods.devmap_hmm_range_wait_events(
-                _range, events, BatchSize, NativeMethods.DEVMAP_WAIT_FOREVER, cancellation.Pointer, &lost);
+                _range, events, BatchSize, NativeMethods.DEVMAP_WAIT_FOREVER, _cancellation.Pointer, &lost);
             if (count < 0)
                 break;
             if (lost > 0)

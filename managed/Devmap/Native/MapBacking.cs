@@ -24,6 +24,9 @@ internal abstract unsafe class MapBacking
     /// <summary>Whether the pages' driver words are the native side's.</summary>
     public virtual bool OwnsDriverData => false;
 
+    /// <summary>Whether <see cref="OnUnmapped"/> waits for somebody, so that a caller that is not to be blocked is not to call it.</summary>
+    public virtual bool EndsByWaiting => false;
+
     /// <summary>Tears the map down, with what it is part of: as <c>devmap_memunmap_pages</c>.</summary>
     public abstract int Unmap(devmap_pagemap* map, long timeoutNanoseconds, devmap_busy_report* report);
 

@@ -292,6 +292,45 @@ public sealed class FarLeaseTests
         Assert.Equal(2, other.FirstPage);
     }
 
+    /// <summary>Whatever a thread still does with elements while another disposes them, it is of them or of nothing.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Elements_of_reused_leases_are_never_another_ones(bool share)
+    {
+        using HmmDevice device = new(new() { Faults = HmmFaultService.None });
+        using FarMemory memory = FarMemory.Create(
+            device, 4 * Page, new() { Store = FarStore.Plain, ReuseLeases = true, DisposeTimeout = TimeSpan.Zero });
+        Fill(memory);
+        PageLease<byte> lease = memory.LeaseForReading<byte>(0, Page);
+        Crowd.RunRounds(
+            2,
+            20_000,
+            (member, _) =>
+            {
+                PageLease<byte> current = Volatile.Read(ref lease);
+                if (member == 0)
+                {
+                    current.Dispose();
+                    using PageLease other = memory.Lease(2 * Page, 2 * Page);
+                    return;
+                }
+
+                try
+                {
+                    using PageLease<byte>? second = share ? current.Share() : null;
+                    Assert.Equal(Page, (second ?? current).ReadOnlySpan.Length);
+                }
+                catch (ObjectDisposedException)
+                {
+                }
+            },
+            () => Volatile.Write(ref lease, memory.LeaseForReading<byte>(0, Page)));
+        lease.Dispose();
+
+        Assert.Empty(memory.Map.GetBusyPages());
+    }
+
     [Fact]
     public void Threads_lease_beyond_the_limit_and_see_what_they_wrote()
     {

@@ -64,6 +64,17 @@ public sealed class FarMemoryTests
     }
 
     [Fact]
+    public void A_limit_that_two_threads_set_is_the_one_that_is_kept()
+    {
+        using FarMemory memory = CreateWithoutFaults(64);
+        for (int round = 0; round < 300; round++)
+        {
+            Crowd.Run(2, member => memory.ResidentLimit = (20 + member) * Page);
+            Assert.Equal(memory.GetStatistics().Limit, memory.ResidentLimit / Page);
+        }
+    }
+
+    [Fact]
     public async Task The_unleased_memory_is_served()
     {
         if (!ServesFaults)

@@ -109,11 +109,52 @@ public sealed class FarObserverTests
         observer.Memory = memory;
         Fill(memory);
         await EvictAll(memory);
+        while (!observer.IsDone)
+            await Task.Delay(1);
         await memory.DisposeAsync();
 
         Assert.IsType<InvalidOperationException>(observer.Sync);
         Assert.IsType<InvalidOperationException>(observer.Async);
         Assert.Equal(TemporaryDirectory.KnownByte(0), observer.Byte);
+    }
+
+    [Fact]
+    public async Task An_observer_leases_while_the_memory_is_disposed_and_after()
+    {
+        var observer = new Leaser();
+        FarMemory memory = Create(64, observer: observer);
+        observer.Memory = memory;
+        Fill(memory);
+        for (int i = 0; i < 64; i++)
+            await memory.EvictAsync(i * Page, 1);
+        Task disposal = Task.Run(memory.Dispose);
+        while (!memory.Map.IsDisposed)
+            await Task.Delay(1);
+        observer.Block.Set();
+        await disposal;
+
+        Assert.Equal(64, observer.Refused + observer.Wrong + observer.Read);
+        Assert.Equal(0, observer.Wrong);
+        Assert.InRange(observer.Refused, 63, 64);
+    }
+
+    [Fact]
+    public async Task An_asynchronous_disposal_does_not_block_while_the_observer_is_waited_for()
+    {
+        using var block = new ManualResetEventSlim();
+        var observer = new Recorder { Block = block };
+        FarMemory memory = Create(8, observer: observer, timeout: TimeSpan.Zero);
+        Fill(memory);
+        await EvictAll(memory);
+        Task disposal = memory.DisposeAsync().AsTask();
+        while (!memory.Map.IsDisposed)
+            await Task.Delay(1);
+
+        Assert.False(disposal.IsCompleted);
+        block.Set();
+        await disposal;
+        Assert.NotEmpty(observer.Migrations);
+        await memory.DisposeAsync();
     }
 
     private sealed class Recorder : FarMemoryObserver
@@ -145,8 +186,41 @@ public sealed class FarObserverTests
         protected internal override void OnMigrated(in FarMigrationEvent migration) => throw new NotSupportedException("no");
     }
 
+    private sealed class Leaser : FarMemoryObserver
+    {
+        public ManualResetEventSlim Block { get; } = new();
+
+        public FarMemory? Memory { get; set; }
+
+        public int Read { get; private set; }
+
+        public int Wrong { get; private set; }
+
+        public int Refused { get; private set; }
+
+        protected internal override void OnMigrated(in FarMigrationEvent migration)
+        {
+            Block.Wait();
+            try
+            {
+                long offset = migration.FirstPage * Page;
+                using PageLease lease = Memory!.LeaseForReading(offset, 1);
+                if (lease.ReadOnlySpan[0] == TemporaryDirectory.KnownByte(offset))
+                    Read++;
+                else
+                    Wrong++;
+            }
+            catch (ObjectDisposedException)
+            {
+                Refused++;
+            }
+        }
+    }
+
     private sealed class Disposer : FarMemoryObserver
     {
+        private bool _isDone;
+
         public FarMemory? Memory { get; set; }
 
         public Exception? Sync { get; private set; }
@@ -154,6 +228,8 @@ public sealed class FarObserverTests
         public Exception? Async { get; private set; }
 
         public byte Byte { get; private set; }
+
+        public bool IsDone => Volatile.Read(ref _isDone);
 
         protected internal override void OnMigrated(in FarMigrationEvent migration)
         {
@@ -165,6 +241,7 @@ public sealed class FarObserverTests
 #pragma warning disable VSTHRD002 // It has failed already.
             Async = Record.ExceptionAsync(() => Memory.DisposeAsync().AsTask()).GetAwaiter().GetResult();
 #pragma warning restore VSTHRD002
+            Volatile.Write(ref _isDone, true);
         }
     }
 }

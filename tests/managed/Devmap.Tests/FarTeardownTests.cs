@@ -146,6 +146,30 @@ public sealed class FarTeardownTests
         }
     }
 
+    /// <summary>A short race, run again and again: nothing but that it is disposed.</summary>
+    [Fact]
+    public void Statistics_meet_the_end_and_say_so()
+    {
+        for (int round = 0; round < 200; round++)
+        {
+            FarMemory memory = Create(4);
+            Crowd.Run(2, member =>
+            {
+                if (member == 0)
+                {
+                    Thread.SpinWait(1000 + (round * 50));
+                    memory.Dispose();
+                    return;
+                }
+
+                Exception? end = null;
+                while (end is null)
+                    end = Record.Exception(() => memory.GetStatistics());
+                Assert.IsType<ObjectDisposedException>(end);
+            });
+        }
+    }
+
     [Fact]
     public void What_disposed_memory_leaves_is_reclaimed()
     {
@@ -165,6 +189,33 @@ public sealed class FarTeardownTests
             Fill(memory);
             memory.Dispose();
             return new WeakReference(memory.Map);
+        }
+    }
+
+    [Fact]
+    public void What_a_finalizer_resurrects_says_that_it_is_disposed()
+    {
+        CreateAndDispose();
+        for (int i = 0; i < 10 && Resurrector.Found?.DangerousGetHandle() != 0; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        FarMemory memory = Assert.IsType<FarMemory>(Resurrector.Found);
+        Resurrector.Found = null;
+        Assert.Equal((0, 0), (memory.DangerousGetHandle(), memory.Map.DangerousGetHandle()));
+        Assert.Throws<ObjectDisposedException>(() => memory.Lease(0, 1));
+        Assert.Throws<ObjectDisposedException>(() => memory.Map.Lease(0));
+        Assert.Throws<ObjectDisposedException>(() => memory.GetStatistics());
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void CreateAndDispose()
+        {
+            FarMemory memory = Create(8);
+            Fill(memory);
+            memory.Dispose();
+            _ = new Resurrector(memory);
         }
     }
 
@@ -191,4 +242,13 @@ public sealed class FarTeardownTests
     }
 
     private sealed class Nobody : FarMemoryObserver;
+
+#pragma warning disable MA0055 // It is what is tested.
+    private sealed class Resurrector(FarMemory memory)
+    {
+        public static volatile FarMemory? Found;
+
+        ~Resurrector() => Found = memory;
+    }
+#pragma warning restore MA0055
 }
