@@ -17,7 +17,14 @@ internal sealed class CgroupFiles : ICgroupFiles
         RandomAccess.Write(file, Encoding.ASCII.GetBytes(text), fileOffset: 0);
     }
 
-    public void Make(string directory) => Directory.CreateDirectory(directory);
+    public IReadOnlyList<string> GroupsIn(string directory) => Directory.GetDirectories(directory);
+
+    public void Make(string directory)
+    {
+        if (Directory.Exists(directory))
+            throw new IOException($"The cgroup '{directory}' exists.");
+        Directory.CreateDirectory(directory);
+    }
 
     public void Remove(string directory) => Directory.Delete(directory);
 }

@@ -25,7 +25,8 @@ internal static class FarCommand
 
         The store's file is gone at the end, a given one too; one that holds data is not touched without --overwrite.
 
-        Ctrl-C or SIGTERM ends it early, with the tables; a second one kills it.
+        Ctrl-C or SIGTERM ends it early, with the tables, and with exit status 1 where not every page was verified by then; a
+        second one, a second later, kills it.
 
         Exit status: 0 every byte was right and all contracts held, 1 one was not, 2 it could not run.
         """;
@@ -88,6 +89,14 @@ internal static class FarCommand
         }
 
         FarJob job = FarJob.Open(settings);
+        int status = await RunAsync(job, console, error, interrupt).ConfigureAwait(false);
+        if (job.Warning is { } warning)
+            await error.WriteLineAsync($"devmap: warning: {warning}").ConfigureAwait(false);
+        return status;
+    }
+
+    private static async Task<int> RunAsync(FarJob job, IAnsiConsole console, TextWriter error, CancellationToken interrupt)
+    {
         await using ConfiguredAsyncDisposable disposing = job.ConfigureAwait(false);
         console.WriteLine($"Far memory: {job.Description}.");
         console.WriteLine($"Threads: {job.Access}.");

@@ -59,6 +59,12 @@ internal sealed class FarJob : IAsyncDisposable
     /// <summary>The memory limit that the job runs under.</summary>
     public string LimitDescription => _guard.Description;
 
+    /// <summary>Once it is disposed, why something of its memory limit was left, or null.</summary>
+    public string? Warning => _guard.Warning;
+
+    /// <summary>Whether all phases were done to their end; the last one visits every page.</summary>
+    private bool IsWhole => _phases is [.., { Phase: FarPhase.Final } last] && last.Visits == _settings.Pages;
+
     /// <summary>Puts the process under its limit, and makes the memory.</summary>
     /// <param name="settings">What to do.</param>
     /// <param name="files">The cgroups; by default the system's.</param>
@@ -135,7 +141,7 @@ internal sealed class FarJob : IAsyncDisposable
             Description = Description,
             Access = Access,
             Phases = _phases,
-            IsInterrupted = interrupt.IsCancellationRequested,
+            IsInterrupted = interrupt.IsCancellationRequested && !IsWhole,
             WrongPages = _mismatches.Pages,
             WrongBytes = _mismatches.Bytes,
             Mismatches = _mismatches.First,
@@ -154,7 +160,7 @@ internal sealed class FarJob : IAsyncDisposable
         };
     }
 
-    /// <summary>Gives everything back. The run, if there was one, has ended.</summary>
+    /// <summary>Gives everything back. The run, if there was one, must have ended, as <see cref="LiveProgress"/> sees to.</summary>
     public async ValueTask DisposeAsync()
     {
         _faults.Dispose();
@@ -233,6 +239,7 @@ internal sealed class FarJob : IAsyncDisposable
             Duration = duration,
             Visits = _walkers.Sum(walker => walker.Visits),
             Writes = _walkers.Sum(walker => walker.Writes),
+            Compared = _walkers.Sum(walker => walker.Compared),
             Refused = _walkers.Sum(walker => walker.Refused),
             WrongPages = _mismatches.Pages - wrongPages,
             Resident = resident,

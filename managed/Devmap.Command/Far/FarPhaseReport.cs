@@ -14,6 +14,9 @@ internal sealed record FarPhaseReport
     /// <summary>Of these, those written anew.</summary>
     public required long Writes { get; init; }
 
+    /// <summary>Of the visits, those of pages that had been written before, whose data were compared.</summary>
+    public required long Compared { get; init; }
+
     /// <summary>Leases asked for again, as others left no room.</summary>
     public required long Refused { get; init; }
 

@@ -9,7 +9,7 @@ internal static class FarProgress
 {
     /// <summary>Runs <paramref name="job"/> and shows it.</summary>
     public static Task<FarReport> RunAsync(IAnsiConsole console, FarJob job, CancellationToken interrupt) =>
-        LiveProgress.RunAsync(console, () => job.RunAsync(interrupt), () => Frame(job.Snapshot()), () => Line(job.Snapshot()));
+        LiveProgress.RunAsync(console, job.RunAsync, () => Frame(job.Snapshot()), () => Line(job.Snapshot()), interrupt);
 
     internal static string Line(FarSnapshot snapshot) => string.Create(
         CultureInfo.InvariantCulture,

@@ -67,6 +67,12 @@ internal sealed record FarReport
         ? (double)(Statistics.OnDevice + Statistics.Copies) * Settings.PageSize / Statistics.StoreBytes
         : null;
 
+    /// <summary>Whether every page was written, without which there were no more data than memory.</summary>
+    public bool IsFilled => Phases.Any(phase => phase.Phase == FarPhase.Fill && phase.Visits == Settings.Pages);
+
+    /// <summary>The most pages that one pass in order found as they had to be.</summary>
+    public long PagesInOrder => Phases.Where(phase => phase.Phase is FarPhase.InOrder or FarPhase.Final).Select(phase => phase.Visits).DefaultIfEmpty().Max();
+
     public IReadOnlyList<RunContract> Contracts => FarContracts.Of(this);
 
     public bool IsSuccess => Contracts.All(contract => contract.IsKept);

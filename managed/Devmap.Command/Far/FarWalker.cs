@@ -29,6 +29,9 @@ internal sealed unsafe class FarWalker(FarMemory memory, FarLedger ledger, FarCo
     /// <summary>Of these, those that wrote the page anew.</summary>
     public long Writes { get; private set; }
 
+    /// <summary>Of them, those that found what had been written to the page, or should have; the others found a new one.</summary>
+    public long Compared { get; private set; }
+
     /// <summary>Leases that were refused, as others left no room, and asked for again.</summary>
     public long Refused { get; private set; }
 
@@ -43,6 +46,7 @@ internal sealed unsafe class FarWalker(FarMemory memory, FarLedger ledger, FarCo
     {
         Interlocked.Exchange(ref _visits, 0);
         Writes = 0;
+        Compared = 0;
         Refused = 0;
         Resident = new LatencyHistogram();
         Absent = new LatencyHistogram();
@@ -102,6 +106,8 @@ internal sealed unsafe class FarWalker(FarMemory memory, FarLedger ledger, FarCo
         Interlocked.Increment(ref _visits);
         if (write)
             Writes++;
+        if (version != 0)
+            Compared++;
         return true;
     }
 
@@ -110,9 +116,9 @@ internal sealed unsafe class FarWalker(FarMemory memory, FarLedger ledger, FarCo
         byte* address = _start + (page * _pageSize);
         (long started, bool isResident) = StartAccess(page);
 
-        // New memory is written first, so that one fault brings it.
+        // New memory is written first, so that one fault brings it, but not changed: it is to be verified.
         if (version == 0)
-            Volatile.Write(ref *address, 0);
+            Interlocked.Or(ref *(int*)address, 0);
         else
             _ = Volatile.Read(ref *address);
         EndAccess(started, isResident);

@@ -11,7 +11,11 @@ internal interface ICgroupFiles
     /// <summary>Writes all of <paramref name="text"/> at once, to a file that is there.</summary>
     void Write(string path, string text);
 
-    /// <summary>Makes a group, which is a directory; one that is there already is fine.</summary>
+    /// <summary>The directories of the groups right below one.</summary>
+    IReadOnlyList<string> GroupsIn(string directory);
+
+    /// <summary>Makes a group, which is a directory.</summary>
+    /// <exception cref="IOException">It is there already, or can't be made.</exception>
     void Make(string directory);
 
     /// <summary>Removes a group without processes.</summary>

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
+using System.Security.Cryptography;
 
 namespace Devmap.CommandLine.Far;
 
 /// <summary>
 /// A memory cgroup of this process's own, with a limit, below the one that it was in. What it took before is counted where it
-/// was. Disposing puts the process back, and removes the group.
+/// was. Disposing puts the process back, and removes the group, from any thread; <see cref="Warning"/> has what could not be done.
 /// </summary>
 internal sealed class MemoryCgroup : IDisposable
 {
+    private const string Prefix = "devmap-far-";
     private const string Processes = "cgroup.procs";
     private const string Children = "cgroup.subtree_control";
     private const int Attempts = 50;
@@ -16,6 +18,7 @@ internal sealed class MemoryCgroup : IDisposable
     private readonly ICgroupFiles _files;
     private readonly CgroupMount _parent;
     private readonly string _process;
+    private readonly Lock _lock = new();
     private bool _isMade;
     private bool _isInside;
     private bool _hasOpened;
@@ -25,7 +28,7 @@ internal sealed class MemoryCgroup : IDisposable
         _files = files;
         _parent = parent;
         _process = process.ToString(CultureInfo.InvariantCulture);
-        Directory = $"{parent.Directory}/devmap-far-{_process}";
+        Directory = $"{parent.Directory}/{Prefix}{_process}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}";
     }
 
     /// <summary>Its directory.</summary>
@@ -33,6 +36,12 @@ internal sealed class MemoryCgroup : IDisposable
 
     /// <summary>The version of cgroups, 1 or 2.</summary>
     public int Version => _parent.Version;
+
+    /// <summary>Whether what is swapped out counts too, or there is no swap.</summary>
+    public bool IsSwapLimited { get; private set; }
+
+    /// <summary>Once it is disposed, why something of it was left, or null.</summary>
+    public string? Warning { get; private set; }
 
     /// <summary>The most bytes that were in it, or null where the system does not tell.</summary>
     public long? Peak
@@ -55,7 +64,8 @@ internal sealed class MemoryCgroup : IDisposable
         var group = new MemoryCgroup(files, CgroupMount.Find(files), process);
         try
         {
-            group.Enter(limit.ToString(CultureInfo.InvariantCulture));
+            group.Sweep();
+            group.Enter(limit);
             return group;
         }
         catch
@@ -67,18 +77,65 @@ internal sealed class MemoryCgroup : IDisposable
 
     public void Dispose()
     {
-        if (_hasOpened)
-            _files.Write($"{_parent.Directory}/{Children}", "-memory");
-        _hasOpened = false;
-        if (_isInside)
-            _files.Write($"{_parent.Directory}/{Processes}", _process);
-        _isInside = false;
-        if (_isMade)
-            Remove();
-        _isMade = false;
+        lock (_lock)
+        {
+            if (_hasOpened)
+                Try(() => _files.Write($"{_parent.Directory}/{Children}", "-memory"));
+            _hasOpened = false;
+            if (_isInside)
+                Try(() => _files.Write($"{_parent.Directory}/{Processes}", _process));
+            _isInside = false;
+            if (_isMade)
+                Try(Remove);
+            _isMade = false;
+        }
     }
 
-    private void Enter(string limit)
+    private void Try(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            Warning ??= $"the cgroup '{Directory}' may be left: {exception.Message}";
+        }
+    }
+
+    /// <summary>Removes groups that were left by programs that were killed.</summary>
+    private void Sweep()
+    {
+        foreach (string group in _files.GroupsIn(_parent.Directory).Where(IsLeft))
+        {
+            try
+            {
+                _files.Remove(group);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // It is not in the way.
+            }
+        }
+    }
+
+    /// <summary>Whether a group has no process, and that which made it, after which it is named, is gone: it could be about to enter.</summary>
+    private bool IsLeft(string group)
+    {
+        string name = Path.GetFileName(group);
+        if (!name.StartsWith(Prefix, StringComparison.Ordinal) || _files.Exists($"/proc/{name[Prefix.Length..].Split('-')[0]}/stat"))
+            return false;
+        try
+        {
+            return string.IsNullOrWhiteSpace(_files.Read($"{group}/{Processes}"));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private void Enter(long limit)
     {
         if (Version == 2 && !Has("cgroup.controllers"))
             throw new IOException($"the memory controller is not delegated to '{_parent.Directory}'");
@@ -87,9 +144,12 @@ internal sealed class MemoryCgroup : IDisposable
         if (Version == 2 && !Has(Children))
             OpenParent();
 
+        string path = PathOf(Version == 1 ? "memory.limit_in_bytes" : "memory.max");
+        if (!IsSet(path, limit))
+            throw new IOException($"the system does not keep the limit that '{path}' was given");
+
         // Swap would be memory too.
-        _files.Write(PathOf(Version == 1 ? "memory.limit_in_bytes" : "memory.max"), limit);
-        WriteIfThere(PathOf(Version == 1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max"), Version == 1 ? limit : "0");
+        IsSwapLimited = IsSwapLimitSet(limit) || !HasSwap();
         Move();
     }
 
@@ -117,18 +177,28 @@ internal sealed class MemoryCgroup : IDisposable
         _isInside = true;
     }
 
-    private void WriteIfThere(string path, string text)
+    private bool IsSwapLimitSet(long limit)
     {
+        string path = PathOf(Version == 1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max");
         try
         {
-            if (_files.Exists(path))
-                _files.Write(path, text);
+            return _files.Exists(path) && IsSet(path, Version == 1 ? limit : 0);
         }
-        catch (IOException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // It is not counted.
+            return false;
         }
     }
+
+    /// <summary>Sets a limit, and looks whether it is: the system rounds it down to whole pages.</summary>
+    private bool IsSet(string path, long limit)
+    {
+        _files.Write(path, limit.ToString(CultureInfo.InvariantCulture));
+        return long.TryParse(_files.Read(path), CultureInfo.InvariantCulture, out long taken) && taken <= limit;
+    }
+
+    /// <summary>Whether there is a line below the heading; see proc_swaps(5).</summary>
+    private bool HasSwap() => _files.Exists("/proc/swaps") && _files.Read("/proc/swaps").Split('\n', StringSplitOptions.RemoveEmptyEntries).Length > 1;
 
     /// <summary>A group is in use for a moment after its last process left.</summary>
     private void Remove()

@@ -31,6 +31,8 @@ internal sealed class MemoryGuard : IDisposable
                 : $"Memory limit: {Limit} for the program and what it has in memory.";
             if (!Plan.Proves)
                 return $"{limit} Nothing is proved: this may take {new ByteSize(Plan.Limit)}, which is not less than the data.";
+            if (_group is { IsSwapLimited: false })
+                return $"{limit} Nothing is proved: there is swap, which is not limited.";
             return IsObserved ? $"{limit} The program's peak must stay below the data's {new ByteSize(Plan.Size)} instead." : limit;
         }
     }
@@ -38,10 +40,13 @@ internal sealed class MemoryGuard : IDisposable
     /// <summary>The same in a few words.</summary>
     public string Summary => _group is null
         ? $"none: {_obstacle}"
-        : $"{Limit}{(_group.Peak is { } peak ? $"; its peak is {new ByteSize(peak)}" : null)}";
+        : $"{Limit}{(_group.Peak is { } peak ? $"; its peak is {new ByteSize(peak)}" : null)}{(_group.IsSwapLimited ? null : "; swap is not limited")}";
 
-    /// <summary>Whether the system itself keeps the limit.</summary>
-    public bool IsEnforced => _group is not null;
+    /// <summary>Whether the system itself keeps the limit, for swap too.</summary>
+    public bool IsEnforced => _group is { IsSwapLimited: true };
+
+    /// <summary>Once it is disposed, why something of the cgroup was left, or null.</summary>
+    public string? Warning => _group?.Warning;
 
     /// <summary>Whether a peak above the data's size is to be held against the job.</summary>
     public bool IsObserved => _group is null && _obstacle != AsAsked && Plan.Proves;
@@ -66,7 +71,9 @@ internal sealed class MemoryGuard : IDisposable
             return new MemoryGuard(plan, group: null, AsAsked);
         try
         {
-            return new MemoryGuard(plan, MemoryCgroup.Enter(files, Environment.ProcessId, plan.Limit), obstacle: null);
+            var group = MemoryCgroup.Enter(files, Environment.ProcessId, plan.Limit);
+            LastSteps.Add(group);
+            return new MemoryGuard(plan, group, obstacle: null);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -74,5 +81,11 @@ internal sealed class MemoryGuard : IDisposable
         }
     }
 
-    public void Dispose() => _group?.Dispose();
+    public void Dispose()
+    {
+        if (_group is null)
+            return;
+        _group.Dispose();
+        LastSteps.Remove(_group);
+    }
 }

@@ -20,7 +20,7 @@ internal static class RunCommand
         truncated. The copy, and a file that was generated without --file, are deleted at the end. An empty or missing file
         is filled, and stays.
 
-        Ctrl-C or SIGTERM ends the run early, with the table; a second one kills it.
+        Ctrl-C or SIGTERM ends the run early, with the table; a second one, a second later, kills it.
 
         Exit status: 0 all contracts held, 1 a contract broke, 2 it could not run.
         """;

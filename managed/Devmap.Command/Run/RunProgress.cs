@@ -9,7 +9,7 @@ internal static class RunProgress
 {
     /// <summary>Runs <paramref name="job"/> and shows it.</summary>
     public static Task<RunReport> RunAsync(IAnsiConsole console, RunJob job, CancellationToken interrupt) =>
-        LiveProgress.RunAsync(console, () => job.RunAsync(interrupt), () => Frame(job.Snapshot()), () => Line(job.Snapshot()));
+        LiveProgress.RunAsync(console, job.RunAsync, () => Frame(job.Snapshot()), () => Line(job.Snapshot()), interrupt);
 
     internal static string Line(RunSnapshot snapshot) => string.Create(
         CultureInfo.InvariantCulture,

@@ -31,8 +31,11 @@ internal sealed class FakeCgroups : ICgroupFiles
     /// <summary>How often the group is said to be in use yet when it is removed.</summary>
     public int BusyRemovals { get; set; }
 
-    /// <summary>A file that may not be written.</summary>
+    /// <summary>A file that may not be written in the new group.</summary>
     public string? Forbidden { get; init; }
+
+    /// <summary>A file that takes what is written, and stays as it is.</summary>
+    public string? Ignored { get; set; }
 
     public IReadOnlyDictionary<string, string> Files => _files;
 
@@ -83,7 +86,7 @@ internal sealed class FakeCgroups : ICgroupFiles
     {
         if (!Exists(path))
             throw new FileNotFoundException($"There is no '{path}'.");
-        if (path == Forbidden)
+        if (Path.GetFileName(path) == Forbidden && path.Contains("/devmap-far-", StringComparison.Ordinal))
             throw new UnauthorizedAccessException($"Access to the path '{path}' is denied.");
         string directory = Path.GetDirectoryName(path)!;
         if (path.EndsWith("/cgroup.procs", StringComparison.Ordinal))
@@ -91,10 +94,21 @@ internal sealed class FakeCgroups : ICgroupFiles
         else if (path.EndsWith("/cgroup.subtree_control", StringComparison.Ordinal))
             SetChildren(directory, text);
         else
-            _files[path] = text;
+            _files[path] = Ignored == Path.GetFileName(path) ? "max\n" : text;
     }
 
-    public void Make(string directory) => Populate(directory);
+    public IReadOnlyList<string> GroupsIn(string directory) =>
+        [.. _files.Keys.Select(file => Path.GetDirectoryName(file)!).Where(group => Path.GetDirectoryName(group) == directory).Distinct()];
+
+    public void Make(string directory)
+    {
+        if (GroupsIn(Path.GetDirectoryName(directory)!).Contains(directory))
+            throw new IOException($"'{directory}' exists.");
+        Populate(directory);
+    }
+
+    /// <summary>Makes a file, or what is in it.</summary>
+    public void Set(string path, string text) => _files[path] = text;
 
     public void Remove(string directory)
     {

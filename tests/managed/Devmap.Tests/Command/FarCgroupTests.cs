@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
+using Devmap.CommandLine;
 using Devmap.CommandLine.Far;
 using Xunit;
 
 namespace Devmap.Tests.Command;
 
 /// <summary>The memory limit of far memory's proof.</summary>
+[Collection(nameof(LastSteps))]
 public sealed class FarCgroupTests
 {
     private const long Limit = 300 << 20;
@@ -15,7 +17,7 @@ public sealed class FarCgroupTests
         var files = FakeCgroups.Version1();
         using (var group = MemoryCgroup.Enter(files, 42, Limit))
         {
-            Assert.Equal("/sys/fs/cgroup/memory/job/7/devmap-far-42", group.Directory);
+            Assert.Matches("^/sys/fs/cgroup/memory/job/7/devmap-far-42-[0-9a-f]{8}$", group.Directory);
             Assert.Equal(1, group.Version);
             Assert.Equal(group.Directory, files.Place);
             Assert.Equal("314572800", files.Read($"{group.Directory}/memory.limit_in_bytes"));
@@ -31,7 +33,7 @@ public sealed class FarCgroupTests
     {
         var files = FakeCgroups.Version1InContainer();
         using (var group = MemoryCgroup.Enter(files, 42, Limit))
-            Assert.Equal("/a b/memory/deep/devmap-far-42", group.Directory);
+            Assert.StartsWith("/a b/memory/deep/devmap-far-42-", group.Directory, StringComparison.Ordinal);
 
         AssertNothingIsLeft(files);
     }
@@ -42,7 +44,7 @@ public sealed class FarCgroupTests
         var files = FakeCgroups.Version2();
         using (var group = MemoryCgroup.Enter(files, 42, Limit))
         {
-            Assert.Equal("/sys/fs/cgroup/app.slice/x.scope/devmap-far-42", group.Directory);
+            Assert.StartsWith("/sys/fs/cgroup/app.slice/x.scope/devmap-far-42-", group.Directory, StringComparison.Ordinal);
             Assert.Equal(2, group.Version);
             Assert.Equal(group.Directory, files.Place);
             Assert.Equal("314572800", files.Read($"{group.Directory}/memory.max"));
@@ -59,7 +61,7 @@ public sealed class FarCgroupTests
     {
         var files = FakeCgroups.Version2Root();
         using (var group = MemoryCgroup.Enter(files, 42, Limit))
-            Assert.Equal("/sys/fs/cgroup/devmap-far-42", files.Place);
+            Assert.Equal(group.Directory, files.Place);
 
         Assert.Equal("memory\n", files.Read("/sys/fs/cgroup/cgroup.subtree_control"));
         AssertNothingIsLeft(files);
@@ -90,7 +92,7 @@ public sealed class FarCgroupTests
     [InlineData("memory.max")]
     public void What_may_not_be_done_is_undone(string file)
     {
-        var files = FakeCgroups.Version2(forbidden: $"/sys/fs/cgroup/app.slice/x.scope/devmap-far-42/{file}");
+        var files = FakeCgroups.Version2(forbidden: file);
         Assert.Throws<UnauthorizedAccessException>(() => MemoryCgroup.Enter(files, 42, Limit));
 
         AssertNothingIsLeft(files);
@@ -104,6 +106,63 @@ public sealed class FarCgroupTests
         MemoryCgroup.Enter(files, 42, Limit).Dispose();
 
         AssertNothingIsLeft(files);
+    }
+
+    [Fact]
+    public void A_group_that_can_not_be_removed_is_a_warning()
+    {
+        var files = FakeCgroups.Version1();
+        files.BusyRemovals = int.MaxValue;
+        var group = MemoryCgroup.Enter(files, 42, Limit);
+        Assert.Null(group.Warning);
+        group.Dispose();
+
+        Assert.Equal(files.Own, files.Place);
+        Assert.Equal($"the cgroup '{group.Directory}' may be left: Device or resource busy", group.Warning);
+    }
+
+    [Fact]
+    public void Groups_that_were_left_are_removed()
+    {
+        var files = FakeCgroups.Version1();
+        files.Set("/proc/9/stat", "9 (devmap)");
+        files.Make($"{files.Own}/devmap-far-7");
+        files.Make($"{files.Own}/devmap-far-7-0a");
+        files.Make($"{files.Own}/devmap-far-8-0b");
+        files.Set($"{files.Own}/devmap-far-8-0b/cgroup.procs", "80\n");
+        files.Make($"{files.Own}/devmap-far-9-0c");
+        files.Make($"{files.Own}/other");
+        MemoryCgroup.Enter(files, 42, Limit).Dispose();
+
+        Assert.Equal(["devmap-far-8-0b", "devmap-far-9-0c", "other"], files.GroupsIn(files.Own).Select(Path.GetFileName).Order());
+    }
+
+    [Theory]
+    [InlineData("memory.limit_in_bytes")]
+    [InlineData("memory.memsw.limit_in_bytes")]
+    public void A_limit_that_the_system_does_not_keep_proves_nothing(string file)
+    {
+        var files = FakeCgroups.Version1();
+        files.Ignored = file;
+        files.Set("/proc/swaps", "Filename Type\n/swap file\n");
+        using (var guard = MemoryGuard.Start(new MemoryPlan(Limit, 2L << 30), new FarSettings(), files))
+        {
+            Assert.False(guard.IsEnforced);
+            Assert.Matches("does not keep the limit|Nothing is proved: there is swap", guard.Description);
+        }
+
+        AssertNothingIsLeft(files);
+    }
+
+    [Fact]
+    public void Without_swap_it_needs_no_limit()
+    {
+        var files = FakeCgroups.Version1();
+        files.Ignored = "memory.memsw.limit_in_bytes";
+        files.Set("/proc/swaps", "Filename Type\n");
+        using var guard = MemoryGuard.Start(new MemoryPlan(Limit, 2L << 30), new FarSettings(), files);
+
+        Assert.True(guard.IsEnforced);
     }
 
     [Theory]
