@@ -99,15 +99,15 @@ internal static class Catalogue
         ]),
         new(Far, "From a fault to the thread that goes on", "a page of 4 KiB touched that is away",
         [
-            new("far/fault_bare/manual_time", "a bare userfaultfd loop that only copies the page, waiting in read"),
-            new("far/fault_bare_poll/manual_time", "the same, polling first, as the manual page's example"),
-            new("far/fault/manual_time", "a range over plain memory, the device keeping its copy (FarMemory)"),
-            new("far/fault_moved/manual_time", "the same, the device's copy given up"),
-            new("far/fault_lz4/manual_time", "a range over LZ4, 2:1"),
+            new("far/fault_bare", "a bare userfaultfd loop that only copies the page, waiting in read"),
+            new("far/fault_bare_poll", "the same, polling first, as the manual page's example"),
+            new("far/fault", "a range over plain memory, the device keeping its copy (FarMemory)"),
+            new("far/fault_moved", "the same, the device's copy given up"),
+            new("far/fault_lz4", "a range over LZ4, 2:1"),
         ]),
         new(Far, "Leases of far memory, C", "a page taken and put",
         [
-            new("far/lease_away/manual_time", "a page that is away, in plain memory"),
+            new("far/lease_away", "a page that is away, in plain memory"),
             new("far/lease_resident", "a page that is there"),
         ]),
     ];

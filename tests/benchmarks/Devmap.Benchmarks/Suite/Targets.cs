@@ -25,7 +25,7 @@ internal static class Targets
         new("pagemap look-up with 10,000 maps / with 1 map", "growth/lookup/maps:10000", "growth/lookup/maps:1", 4),
         new("1 TiB map, create + destroy, untouched / 1 ms", "terabyte/create_destroy", null, 1) { Whole = Millisecond },
         new("1 TiB map, untouched, memory / 1,024 KiB", "memory/terabyte_map_kib", null, 1) { Whole = 1024 },
-        new("from a fault to the thread that goes on, a range over plain memory / a bare userfaultfd loop", "far/fault/manual_time", "far/fault_bare/manual_time", 1.2),
+        new("from a fault to the thread that goes on, a range over plain memory / a bare userfaultfd loop", "far/fault", "far/fault_bare", 1.2),
         new("two threads on neighbouring pages / one thread, per operation", "put/threads_neighbour_pages/threads:2", "put/threads_neighbour_pages/threads:1", 1.1),
     ];
 }
