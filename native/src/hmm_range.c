@@ -224,7 +224,7 @@ static void map_free_range(devmap_hmm_range *range)
 	(void)map_free(map);
 }
 
-/* Takes what a range needs, in the order that range_end() gives it back in, from the end. */
+/* Takes what a range needs; all of it or nothing. */
 static int range_begin(devmap_hmm_range *range, const devmap_hmm_range_config *config)
 {
 	uint64_t limit = config->resident_limit ? config->resident_limit / range->page_size : UINT64_MAX;

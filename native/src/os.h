@@ -110,8 +110,6 @@ typedef struct os_faults {
 	int file;
 	/* Tells those who wait to stop. */
 	int stop;
-	/* Faults inside of system calls too. */
-	bool kernel_mode;
 	/* A page can be made one that raises SIGBUS. */
 	bool can_poison;
 } os_faults;

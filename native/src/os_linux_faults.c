@@ -125,8 +125,7 @@ int os_faults_open(bool kernel_mode, os_faults *faults)
 		close(file);
 		return stop;
 	}
-	*faults = (os_faults){
-		.file = file, .stop = stop, .kernel_mode = kernel_mode, .can_poison = there & FEATURE_POISON};
+	*faults = (os_faults){.file = file, .stop = stop, .can_poison = there & FEATURE_POISON};
 	return 0;
 }
 
