@@ -2,7 +2,7 @@
 # How devmap's own sources, the library's and the tests', are compiled. Nothing of it reaches a user's target.
 
 if(NOT DEVMAP_SANITIZE STREQUAL "")
-	add_compile_options(-fsanitize=${DEVMAP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+	add_compile_options(-fsanitize=${DEVMAP_SANITIZE} -fno-sanitize-recover=all)
 	add_link_options(-fsanitize=${DEVMAP_SANITIZE})
 endif()
 
@@ -13,7 +13,9 @@ function(devmap_compile target)
 		C_EXTENSIONS OFF
 		CXX_STANDARD_REQUIRED ON
 		CXX_EXTENSIONS OFF)
+	# Frame pointers, as stacks are noted by them (stack.c): on the way from a caller into the library too.
 	target_compile_options(${target} PRIVATE
+		-fno-omit-frame-pointer
 		-Wall -Wextra -Wpedantic -Wshadow -Wconversion
 		$<$<BOOL:${DEVMAP_WERROR}>:-Werror>
 		-pthread)

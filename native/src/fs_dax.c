@@ -46,6 +46,7 @@ static int claim_begin_locked(struct map *map, void *owner, const devmap_pagemap
 	}
 	/* The callback and its data as one pointer, then the type: whoever sees the type (acquire) sees the callback. */
 	map->driver_storage = (struct driver){.ops = ops ? *ops : (devmap_pagemap_ops){0}, .data = owner};
+	atomic_store(&map->has_driver, ops != NULL);
 	atomic_store(&map->driver, &map->driver_storage);
 	atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_FS_DAX);
 	map->owner = owner;
@@ -73,6 +74,7 @@ int devmap_fs_dax_claim(devmap_pagemap *pgmap, void *owner, const devmap_pagemap
 
 void claim_end_locked(struct map *map)
 {
+	atomic_store(&map->has_driver, 0);
 	atomic_store(&map->driver, NULL);
 	atomic_store(&map->public.type, DEVMAP_MEMORY_DEVICE_HOST);
 	map->claim = CLAIM_NONE;
@@ -97,6 +99,7 @@ static int release_begin_locked(struct map *map, const void *owner)
 	if (map->breaks || map->nr_changes)
 		return -EBUSY;
 	map->claim = CLAIM_RELEASING;
+	atomic_store(&map->has_driver, 0);
 	atomic_store(&map->driver, NULL);
 	return 0;
 }
@@ -232,6 +235,7 @@ int devmap_fs_dax_break_layouts(devmap_pagemap *pgmap, const void *owner, uint64
 	struct map *map = map_of(pgmap);
 	uint32_t shard = this_shard();
 	struct idle_scan scan;
+	int64_t start;
 	int result;
 
 	if (!map || !owner || !layout_break || nr_pages == 0)
@@ -253,8 +257,13 @@ int devmap_fs_dax_break_layouts(devmap_pagemap *pgmap, const void *owner, uint64
 		map_exit(map, shard, 1);
 		return result;
 	}
+	if (track_enabled())
+		track_range_event(map, first_page, nr_pages, DEVMAP_PAGE_EVENT_MARKED);
 	scan = (struct idle_scan){.map = map, .next = first_page, .end = first_page + nr_pages};
+	start = timing_is_on() ? os_now() : -1;
 	result = wait_until(map, range_is_idle, &scan, timeout_ns, cancel);
+	if (start >= 0)
+		timing_add(TIMED_LAYOUT_BREAKS, shard, (uint64_t)(os_now() - start));
 	if (result != 0) {
 		stat_add(result == -ECANCELED ? STAT_layout_break_cancels : STAT_layout_break_timeouts, 1);
 		devmap_fs_dax_end_break(layout_break);
@@ -280,6 +289,8 @@ void devmap_fs_dax_end_break(devmap_layout_break *layout_break)
 	atomic_fetch_sub(&map->nr_breaks, 1);
 	pthread_mutex_unlock(&map->lock);
 	stat_gauge_lower(STAT_GAUGE_layout_breaks);
+	if (track_enabled())
+		track_range_event(map, layout_break->first_page, layout_break->nr_pages, DEVMAP_PAGE_EVENT_UNMARKED);
 	map_exit(map, this_shard(), 1);
 }
 

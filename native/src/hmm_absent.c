@@ -112,6 +112,11 @@ int devmap_hmm_range_snapshot(devmap_hmm_range *range, uint64_t first_page, uint
 	return -EOPNOTSUPP;
 }
 
+void migration_totals_read(devmap_migration_totals *totals)
+{
+	(void)totals;
+}
+
 int devmap_hmm_range_stats_read(devmap_hmm_range *range, devmap_hmm_range_stats *stats, uint32_t size)
 {
 	(void)range;

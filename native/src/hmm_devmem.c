@@ -88,6 +88,7 @@ int devmap_hmm_devmem_alloc_page(devmap_hmm_devmem *devmem, devmap_page **result
 	}
 	/* The reference on the map is the page's now. */
 	stat_add_in(shard, STAT_activations, 1);
+	page_follow(map, page, 1);
 	*result = page;
 	return 0;
 }

@@ -41,6 +41,7 @@ static bool try_take(devmap_hmm_range *range, devmap_page *page, bool must)
 	if (within || must) {
 		frames->entries[frames->nr_used] = map_index(map_of(range->pgmap), page);
 		page->reserved[0] = frames->nr_used++;
+		atomic_store(&map_of(range->pgmap)->resident, frames->nr_used);
 	}
 	pthread_mutex_unlock(&frames->lock);
 	if (!within && !must)
@@ -60,6 +61,7 @@ void frame_give(devmap_hmm_range *range, devmap_page *page)
 	atomic_fetch_and(&page->flags, ~PAGE_FRAMED);
 	pthread_mutex_lock(&frames->lock);
 	last = frames->entries[--frames->nr_used];
+	atomic_store(&map_of(range->pgmap)->resident, frames->nr_used);
 	frames->entries[page->reserved[0]] = last;
 	range->pgmap->pages[last].reserved[0] = page->reserved[0];
 	pthread_mutex_unlock(&frames->lock);

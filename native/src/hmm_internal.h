@@ -150,9 +150,21 @@ struct devmap_hmm_range {
 	_Atomic(uint64_t) counts[NR_RANGE_COUNTERS];
 };
 
+/* The same of all ranges that are or were, summed over the shards when read. */
+struct range_shard {
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) counts[NR_RANGE_COUNTERS];
+};
+
+extern struct range_shard range_shards[NR_SHARDS] __attribute__((visibility("hidden")));
+
 static inline void range_count(devmap_hmm_range *range, enum range_counter counter, uint64_t n)
 {
+	uint32_t shard = this_shard();
+
 	atomic_fetch_add_explicit(&range->counts[counter], n, memory_order_relaxed);
+	shard_add(&range_shards[shard].counts[counter], shard, n);
+	if (counter == COUNT_on_device)
+		atomic_fetch_add_explicit(&map_of(range->pgmap)->on_device, n, memory_order_release);
 }
 
 static inline char *range_memory(const devmap_hmm_range *range, const devmap_page *page)

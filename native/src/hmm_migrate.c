@@ -206,6 +206,8 @@ static void out_finish(devmap_hmm_range *range, struct moving *out)
 	frame_give(range, page);
 	range_count(range, COUNT_on_device, 1);
 	range_count(range, COUNT_to_device, 1);
+	if (track_enabled())
+		track_event(map_of(range->pgmap), page, DEVMAP_PAGE_EVENT_MIGRATED_AWAY);
 }
 
 /*
@@ -366,6 +368,8 @@ static void in_finish(devmap_hmm_range *range, struct moving *in, bool keep)
 		page->zone_device_data = 0;
 		devmap_put_page(in->device);
 	}
+	if (track_enabled())
+		track_event(map_of(range->pgmap), page, DEVMAP_PAGE_EVENT_MIGRATED_BACK);
 	page_unfreeze(page);
 	range_count(range, COUNT_on_device, UINT64_MAX);
 	range_count(range, COUNT_to_ram, 1);

@@ -515,7 +515,8 @@ static uint8_t state_of(devmap_page *page)
 		state |= DEVMAP_HMM_PAGE_DEVICE;
 	if (device_page && devmap_is_device_public_page(device_page))
 		state |= DEVMAP_HMM_PAGE_PUBLIC;
-	if (atomic_load(&page->refcount) > 0)
+	/* Frozen it is 0, idle 1. */
+	if (devmap_page_count(page) > 1)
 		state |= DEVMAP_HMM_PAGE_PINNED;
 	return state;
 }
@@ -550,6 +551,28 @@ int devmap_hmm_range_snapshot(devmap_hmm_range *range, uint64_t first_page, uint
 	}
 	map_exit(map, shard, 1);
 	return 0;
+}
+
+struct range_shard range_shards[NR_SHARDS];
+
+/* These only rise, in each shard, and a range that goes leaves them as they are: so no total ever goes down. */
+static uint64_t total(enum range_counter counter)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < NR_SHARDS; i++)
+		sum += atomic_load_explicit(&range_shards[i].counts[counter], memory_order_relaxed);
+	return sum;
+}
+
+void migration_totals_read(devmap_migration_totals *totals)
+{
+	totals->to_device = total(COUNT_to_device);
+	totals->to_ram = total(COUNT_to_ram);
+	totals->faults = total(COUNT_faults_hole) + total(COUNT_faults_device) + total(COUNT_faults_write) +
+			 total(COUNT_faults_served_already);
+	totals->faults_failed = total(COUNT_faults_failed);
+	totals->failed = total(COUNT_failed);
 }
 
 int devmap_hmm_range_stats_read(devmap_hmm_range *range, devmap_hmm_range_stats *stats, uint32_t size)

@@ -173,16 +173,148 @@ static inline void stat_add(enum stat_counter counter, uint64_t n)
 void stat_gauge_raise(enum stat_gauge gauge);
 void stat_gauge_lower(enum stat_gauge gauge);
 
+/* ---- what takes how long (timing.c) ----------------------------------------------------------------------------- */
+
+enum timed {
+	TIMED_CALLBACKS,
+	TIMED_LAYOUT_BREAKS,
+	NR_TIMED,
+};
+
+/* Which callbacks are timed: those whose number on their shard has none of these bits. All of them are for none. */
+extern _Atomic(uint64_t) timing_mask __attribute__((visibility("hidden")));
+
+/* Follows the process's level. */
+void timing_set_level(int32_t level);
+
+static inline bool timing_is_on(void)
+{
+	return atomic_load_explicit(&timing_mask, memory_order_relaxed) != UINT64_MAX;
+}
+
+/*
+ * Whether the callback that @counter counted last, and which raised it before this call, is to be timed. A number is never
+ * 0 here, so that at OFF none is.
+ */
+static inline bool timing_is_due(const _Atomic(uint64_t) *counter)
+{
+	return !(atomic_load_explicit(counter, memory_order_relaxed) &
+		 atomic_load_explicit(&timing_mask, memory_order_relaxed));
+}
+
+/* @shard: this_shard(). */
+void timing_add(enum timed what, uint32_t shard, uint64_t duration_ns);
+/* Takes no lock; also from a signal handler. */
+void timing_read(enum timed what, devmap_histogram *histogram);
+
+/* Notes a callback that took from @started_ns until now: how long, where that is beyond the limit, else 0. */
+uint64_t timing_end_callback(uint32_t shard, uint64_t started_ns);
+
+/* ---- stacks (stack.c) ------------------------------------------------------------------------------------------- */
+
+/* Sets the depot up; 0 or -ENOMEM. Again it does nothing. */
+int stack_init(void);
+
+/*
+ * The number of the calling stack, whose innermost frame has its frame pointer at @frame (__builtin_frame_address(0)): the
+ * same one for the same stack; 0 where it can't be noted. @unwind: by the unwinder, where the thread may wait.
+ */
+uint32_t stack_note(const void *frame, bool unwind);
+
+/* How many there are. Signal-safe. */
+uint64_t stack_count(void);
+
+/* In a child of fork(2). */
+void stack_after_fork(void);
+
+/* ---- tracked references (track.c) ------------------------------------------------------------------------------- */
+
+struct map;
+
+extern _Atomic(int32_t) process_level __attribute__((visibility("hidden")));
+
+/* Counts this thread's activations at SAMPLED; from anywhere, so that threads that live briefly are sampled too. */
+extern _Thread_local uint32_t nr_turns __attribute__((tls_model("initial-exec"), visibility("hidden")));
+void track_thread_begin(void);
+
+/* Whether a count is that of a tracked page; its users are then @refcount - DEVMAP_REFCOUNT_TRACKED, less than 0 for a fault. */
+static inline bool is_tracked(int32_t refcount)
+{
+	return (uint32_t)refcount - (uint32_t)DEVMAP_REFCOUNT_TRACKED + (UINT32_C(1) << 27) < UINT32_C(1) << 28;
+}
+
+/* With more it is tracked no more. From there to T + 2^27 is room for those who are on their way. */
+#define TRACKED_USERS_MAX (1 << 26)
+
+/* How a page is to be followed: a record that is filled before the page's count tells others of it. */
+struct track_ticket {
+	uint32_t record;
+};
+
+/* A record for an activation that is followed: false, where there is no room for one, and it is not. */
+bool track_reserve(struct track_ticket *ticket);
+void track_unreserve(struct track_ticket *ticket);
+
+/*
+ * Notes that the calling thread has taken references on a tracked page, which it holds; @frame as stack_note(), @ticket or
+ * NULL.
+ */
+void track_get(struct map *map, devmap_page *page, uint32_t nr_refs, bool activated, const void *frame,
+	       struct track_ticket *ticket);
+
+/* Notes that references were dropped, the last ones or not. Touches nothing of the page, which may be gone. */
+void track_put(devmap_page *page, uint32_t nr_refs, bool last, uint64_t owner);
+
+/* Adds to the history of a page that has a record, and at FULL of any. The page is there. */
+void track_event(struct map *map, devmap_page *page, devmap_page_event event);
+/* The same of all pages of a range that have records. */
+void track_range_event(struct map *map, uint64_t first_page, uint64_t nr_pages, devmap_page_event event);
+
+/* Forgets a page's references, and all of a map's pages, which nobody holds any more. */
+void track_forget_page(devmap_page *page);
+void track_forget_map(struct map *map);
+/* A map whose number is gone has no level of its own, and is given none. */
+void track_forget_level(struct map *map);
+
+/* Reads the next reference after number @from, the first one after 0: its number, or 0. Signal-safe: takes no lock. */
+uint32_t track_next(uint32_t from, devmap_reference *reference);
+/* How many are followed. Signal-safe. */
+uint64_t track_references(void);
+
+/* In a child of fork(2), whose other threads may have held locks and are gone. */
+void track_after_fork(void);
+
+static inline bool track_enabled(void)
+{
+	return devmap_unlikely(devmap_static_branch_unlikely(&devmap_track_key));
+}
+
 /* ---- the gate (gate.c) ------------------------------------------------------------------------------------------ */
 
 /* Holds of the library's own, which no unbalanced devmap_pagemap_put_ops() can end. */
 int gate_hold(void);
 void gate_end_hold(void);
 
+/* In a child of fork(2), whose other threads may have held its lock and are gone. */
+void gate_after_fork(void);
+
+/* Fills in what the snapshot has of the gate: of one moment. */
+void gate_capture(devmap_snapshot *snapshot);
+/* The same without a lock, from a signal handler too: the numbers may be of moments, and entries that change be left out. */
+void gate_peek(devmap_snapshot *snapshot);
+
 /* ---- faults (fault.c) ------------------------------------------------------------------------------------------- */
+
+/* Counts and tells. Looks at neither page nor map, which may be gone where the fault's kind allows it. No lock is held. */
+void fault_tell(const devmap_fault *fault);
 
 /* @count as the kernel tells it. */
 void fault_report(devmap_fault_kind kind, devmap_page *page, int32_t count, const char *message);
+/* DEVMAP_FAULT_LEAK_HELD. */
+void fault_report_held(const devmap_reference *reference, uint64_t duration_ns);
+
+/* A callback of a page that may be gone, as may the map. */
+void fault_report_slow_callback(devmap_pagemap *pgmap, uint64_t index, uint64_t duration_ns);
 
 /* ---- pagemaps (pagemap.c) --------------------------------------------------------------------------------------- */
 
@@ -256,6 +388,10 @@ struct map {
 	void *metadata;
 	uint64_t metadata_length;
 	struct map_file file;
+	/* Its own devmap_level; changed under level_lock (track.c), which also guards the hold of the key that it has. */
+	_Atomic(int32_t) level;
+	/* Whether any of its pages was ever tracked. */
+	_Atomic(bool) tracked;
 	/* The range whose memory it is, from its creation until the handle is given back. */
 	_Atomic(devmap_hmm_range *) range;
 
@@ -275,6 +411,23 @@ struct map {
 	devmap_layout_break *breaks;
 
 	struct map *next_free;
+
+	/*
+	 * What is told of a map without its lock; see map_info_peek(). Of these the first never is another map's, and 0 while
+	 * there is no map, or one that is being built; `start` to `is_file` say again what does not change while it is not.
+	 */
+	_Atomic(uint64_t) id;
+	_Atomic(uint64_t) start;
+	_Atomic(uint64_t) bytes;
+	_Atomic(uint64_t) page_size;
+	_Atomic(uint64_t) first_page;
+	_Atomic(uint64_t) nr_pages;
+	_Atomic(uint32_t) is_file;
+	/* Whether the driver that is there, if one is, has a callback. */
+	_Atomic(uint32_t) has_driver;
+	/* Of a range's map, and kept here as the range's own memory goes: frames in use, and pages whose data a device has. */
+	_Atomic(uint64_t) resident;
+	_Atomic(uint64_t) on_device;
 };
 
 /* Maps of one chunk. */
@@ -334,6 +487,24 @@ static inline void map_enter_held(struct map *map, uint32_t shard)
 	shard_add(&map_shard(map, shard)->taken, shard, 1);
 }
 
+/*
+ * Goes over the memory of all maps, live or not, in no order; zero-fill it to begin. Maps that come meanwhile may be missed.
+ * Takes no lock; also from a signal handler.
+ */
+struct map_walk {
+	struct chunk *chunk;
+	uint32_t next;
+	bool begun;
+};
+
+struct map *map_walk_next(struct map_walk *walk);
+
+/*
+ * References that are out, or a few more, for people: exact when the threads are quiet. Besides pages in use they are layout
+ * breaks in progress, what devmap_get_pagemap() gave out, and those that try in vain.
+ */
+uint64_t map_refs_estimate(struct map *map);
+
 /* What a map is made for, if not for itself. */
 struct map_purpose {
 	struct map_file file;
@@ -375,6 +546,29 @@ uint64_t map_next_touched(struct map *map, uint64_t first, uint64_t end);
 
 /* The first page in use in [first, end), or @end. */
 uint64_t map_next_busy(struct map *map, uint64_t first, uint64_t end);
+
+/* The level that holds for the map. */
+static inline int32_t level_of(const struct map *map)
+{
+	int32_t level = atomic_load_explicit(&map->level, memory_order_relaxed);
+
+	return level == DEVMAP_LEVEL_INHERIT ? atomic_load_explicit(&process_level, memory_order_relaxed) : level;
+}
+
+/* Whether the next activation on this thread is to be followed; the second one says so and goes on to the next. */
+static inline bool track_is_due(const struct map *map)
+{
+	int32_t level = level_of(map);
+
+	return level == DEVMAP_LEVEL_FULL || (level == DEVMAP_LEVEL_SAMPLED && (nr_turns + 1) % DEVMAP_SAMPLE_PERIOD == 0);
+}
+
+static inline bool track_take_turn(const struct map *map)
+{
+	int32_t level = level_of(map);
+
+	return level == DEVMAP_LEVEL_FULL || (level == DEVMAP_LEVEL_SAMPLED && ++nr_turns % DEVMAP_SAMPLE_PERIOD == 0);
+}
 
 static inline uint64_t map_index(const struct map *map, const devmap_page *page)
 {
@@ -427,6 +621,12 @@ static inline void page_unfreeze(devmap_page *page)
 	atomic_compare_exchange_strong_explicit(&page->refcount, &frozen, 0, memory_order_release, memory_order_relaxed);
 }
 
+/*
+ * Begins to follow a page that the caller has just activated with @nr_refs references, if it is its turn. Somebody who took
+ * the page since is not noted, and its drop may be put down to the caller.
+ */
+void page_follow(struct map *map, devmap_page *page, uint32_t nr_refs);
+
 /* Frees an ordinary page (ordinary.c). */
 void ordinary_free(devmap_page *page);
 
@@ -449,5 +649,19 @@ bool layout_is_broken(struct map *map, uint64_t index);
 
 /* Ends the claim of a map that no page, callback or break uses; the lock is held. */
 void claim_end_locked(struct map *map);
+
+/* ---- capture (capture.c, dump.c) -------------------------------------------------------------------------------- */
+
+/* Fills in all but the gate and the maps. Takes no lock; also from a signal handler. */
+void snapshot_fill(devmap_snapshot *snapshot);
+
+/*
+ * Tells of a map without its lock, also from a signal handler: false where there is none, or it went meanwhile, whose numbers
+ * would be two maps'.
+ */
+bool map_info_peek(struct map *map, devmap_map_info *info);
+
+/* Fills in what only rises of all ranges that are or were (hmm_range.c). Takes no lock; also from a signal handler. */
+void migration_totals_read(devmap_migration_totals *totals);
 
 #endif

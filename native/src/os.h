@@ -37,8 +37,16 @@ int os_discard(void *address, uint64_t length);
 void os_membarrier(void);
 int os_membarrier_register(void);
 
-/* Nanoseconds of a clock that only goes forward. */
+/* Nanoseconds of a clock that only goes forward. Also from a signal handler, as what follows up to os_write(). */
 int64_t os_now(void);
+
+/* Nanoseconds since 1970. */
+int64_t os_realtime(void);
+
+uint32_t os_process_id(void);
+
+/* Writes all of it to whatever is open there. */
+int os_write(int file, const void *bytes, size_t n);
 
 /* Sleeps while *word is @value, at most until @deadline (os_now(), negative for ever). False on expiry. */
 bool os_wait(const void *word, uint32_t value, int64_t deadline);
@@ -91,6 +99,18 @@ int os_file_map(int file, uint64_t length, uint64_t alignment, bool write, void 
 
 /* Makes a mapped range durable; @dax as os_file_map() told. */
 int os_flush(void *address, uint64_t length, bool dax);
+
+/* ---- threads and code (os_linux_thread.c) ----------------------------------------------------------------------- */
+
+/* The calling thread's number, as other tools show it; and its name, zero-terminated, of DEVMAP_THREAD_NAME bytes. */
+uint32_t os_thread_id(void);
+void os_thread_name(char *name);
+
+/* The stack that the calling thread was given, from its lowest address; false where that is not known. May allocate. */
+bool os_stack(uintptr_t *start, uintptr_t *end);
+
+/* Names the code at a return address; as snprintf(3). */
+int os_symbol(const void *address, char *text, size_t size);
 
 /* ---- libraries (os_linux_library.c) ----------------------------------------------------------------------------- */
 

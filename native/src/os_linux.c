@@ -110,6 +110,39 @@ int64_t os_now(void)
 	return (int64_t)now.tv_sec * NANOSECONDS_PER_SECOND + now.tv_nsec;
 }
 
+int64_t os_realtime(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * NANOSECONDS_PER_SECOND + now.tv_nsec;
+}
+
+uint32_t os_process_id(void)
+{
+	return (uint32_t)getpid();
+}
+
+int os_write(int file, const void *bytes, size_t n)
+{
+	const char *next = bytes;
+
+	while (n > 0) {
+		ssize_t written = write(file, next, n);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		/* A file that takes nothing and says no error. */
+		if (written == 0)
+			return -EIO;
+		if (written < 0)
+			return -errno;
+		next += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
 bool os_wait(const void *word, uint32_t value, int64_t deadline)
 {
 	struct timespec until = {

@@ -31,7 +31,11 @@ static bool is_saturated(int32_t refcount)
  */
 static void saturate(devmap_page *page)
 {
+	struct map *map = map_of(devmap_page_pagemap(page));
+
 	atomic_store_explicit(&page->refcount, REFCOUNT_SATURATED, memory_order_relaxed);
+	if (track_enabled() && map)
+		track_event(map, page, DEVMAP_PAGE_EVENT_SATURATED);
 }
 
 static int overflow(devmap_page *page, int32_t refcount)
@@ -43,13 +47,153 @@ static int overflow(devmap_page *page, int32_t refcount)
 	return -EOVERFLOW;
 }
 
+/* ---- counts of tracked pages --------------------------------------------------------------------------------------
+ *
+ * A tracked page's count is T + n. It is so from an activation to the idle edge: whoever activates the page goes from 0 to
+ * T + 1 in one step, so that every reference has its record, and whoever drops the last one goes from T + 0 back to 0, unless
+ * the page was activated again in between, as T + 1. So T + 0 is idle, as 0 is.
+ */
+static int32_t users_of(int32_t refcount)
+{
+	return refcount - DEVMAP_REFCOUNT_TRACKED;
+}
+
+/*
+ * Ends that a page is tracked, to which the caller has added @nr_refs references: the count is then far from both ends of its
+ * range, so that who comes by meanwhile sees a tracked page or one that is not, and nothing else; unless one call added 2^27.
+ * Of two that come here at once the second finds it done, as a tracked count is below 0.
+ */
+static void tracked_end(devmap_page *page, uint32_t nr_refs)
+{
+	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+
+	while (!is_saturated(refs) && (refs < 0 || nr_refs > TRACKED_USERS_MAX))
+		if (atomic_compare_exchange_weak_explicit(&page->refcount, &refs, users_of(refs), memory_order_relaxed,
+							  memory_order_relaxed))
+			break;
+	track_forget_page(page);
+}
+
+/* Notes references that the caller has taken on a tracked page, which had @users before; @ticket is used up. */
+static __attribute__((noinline)) void tracked_taken(struct map *map, devmap_page *page, uint32_t nr_refs, int32_t users,
+						    struct track_ticket *ticket)
+{
+	int64_t now = (int64_t)users + nr_refs;
+
+	if (devmap_likely(now <= TRACKED_USERS_MAX)) {
+		track_get(map, page, nr_refs, users == 0, __builtin_frame_address(0), ticket);
+		return;
+	}
+	if (ticket)
+		track_unreserve(ticket);
+	if (now > INT32_MAX)
+		overflow(page, users);
+	else
+		tracked_end(page, nr_refs);
+}
+
+static bool is_idle(devmap_page *page)
+{
+	return atomic_load_explicit(&page->refcount, memory_order_relaxed) == 0;
+}
+
+/* Whether a page with this count can be had: neither frozen, nor saturated, nor about to be. */
+static bool can_be_raised(int32_t refs)
+{
+	return is_tracked(refs) ? users_of(refs) >= 0 : refs >= 0 && refs < INT32_MAX;
+}
+
+/*
+ * page_take() where activations are followed, or the page is. From idle it only goes to T + 1 where the activation is to be
+ * followed, so that none is missed that comes just when the page becomes idle. Of a page that can be claimed the caller has
+ * raised `busy`, and lowers it unless this is 1.
+ */
+static __attribute__((noinline)) int take_followed(struct map *map, devmap_page *page)
+{
+	int32_t to, refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+	bool asked = false, turn = false, tracked;
+	struct track_ticket ticket;
+
+	/* Orders as the activation of any page, in count_raise() and take_claimable(). */
+	do {
+		if (!can_be_raised(refs)) {
+			if (turn)
+				track_unreserve(&ticket);
+			return refs == REFCOUNT_FROZEN ? -EAGAIN : overflow(page, refs);
+		}
+		/* One turn an activation, however often it is tried. */
+		if (refs == 0 && !asked) {
+			turn = track_take_turn(map) && track_reserve(&ticket);
+			asked = true;
+		}
+		to = refs == 0 && turn ? DEVMAP_REFCOUNT_TRACKED + 1 : refs + 1;
+	} while (!atomic_compare_exchange_weak_explicit(&page->refcount, &refs, to, memory_order_acq_rel,
+							memory_order_relaxed));
+
+	tracked = is_tracked(refs);
+	if (tracked)
+		refs = users_of(refs);
+	if (tracked || to < 0)
+		tracked_taken(map, page, 1, refs, turn ? &ticket : NULL);
+	else if (turn)
+		track_unreserve(&ticket);
+	return refs == 0;
+}
+
+void page_follow(struct map *map, devmap_page *page, uint32_t nr_refs)
+{
+	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+	struct track_ticket ticket;
+
+	if (!track_enabled() || nr_refs > TRACKED_USERS_MAX || !track_take_turn(map) || !track_reserve(&ticket))
+		return;
+	/* The caller's references keep the count above 0, unless it was saturated since; others may have added any number. */
+	do {
+		if (refs <= 0 || refs > TRACKED_USERS_MAX) {
+			track_unreserve(&ticket);
+			return;
+		}
+	} while (!atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + DEVMAP_REFCOUNT_TRACKED,
+							memory_order_relaxed, memory_order_relaxed));
+	tracked_taken(map, page, nr_refs, 0, &ticket);
+}
+
+/* Drops of a tracked page: @old is the count before. Whether the caller dropped the last one, and is to run the edge. */
+static bool tracked_drop(devmap_page *page, int32_t old, uint32_t nr_refs, uint64_t owner)
+{
+	bool last = users_of(old) == (int32_t)nr_refs;
+	int32_t none = DEVMAP_REFCOUNT_TRACKED;
+
+	/* After a drop that is not the last the page may be gone; its edge, which is this thread's else, keeps it. */
+	track_put(page, nr_refs, last, owner);
+	if (last)
+		/* Release: carries on what the drops before released, for who activates the page by this count. */
+		atomic_compare_exchange_strong_explicit(&page->refcount, &none, 0, memory_order_acq_rel,
+							memory_order_relaxed);
+	return last;
+}
+
 /* ---- callbacks on this thread ------------------------------------------------------------------------------------ */
 
 /* Idle pages of one map on their way to its driver. Their map references are still held. */
 struct idle_batch {
 	struct map *map;
+	/* Whose references they were (devmap_put_owned_pages()), or 0. */
+	uint64_t owner;
 	uint32_t n;
+	/* Whether any of them was tracked until its edge. */
+	bool followed;
 	devmap_page *pages[DEVMAP_IDLE_BATCH];
+};
+
+/* In devmap_idle_frame.counted. */
+enum {
+	/* In the map's callbacks_begun. */
+	FRAME_COUNTED = 1,
+	/* The callback is timed, since started_ns. */
+	FRAME_TIMED = 2,
+	/* It took too long: started_ns. */
+	FRAME_SLOW = 4,
 };
 
 /* The callbacks that run on this thread, innermost first. A batch's frame has no page, and the batch as data. */
@@ -95,9 +239,17 @@ static bool busy_enter(struct map *map, devmap_page *page)
 	return false;
 }
 
+static __attribute__((noinline)) int refused_by_break(struct map *map, devmap_page *page)
+{
+	if (track_enabled())
+		track_event(map, page, DEVMAP_PAGE_EVENT_REFUSED);
+	return -EAGAIN;
+}
+
 static __attribute__((noinline)) int take_claimable(struct map *map, devmap_page *page)
 {
 	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
+	int taken;
 
 	/*
 	 * The first look at the mark keeps newcomers from raising `busy` under a break, which waits for it to fall.
@@ -106,7 +258,7 @@ static __attribute__((noinline)) int take_claimable(struct map *map, devmap_page
 	 * Acquire, with the release of the activation below: what a layout break did before is visible through either.
 	 */
 	if (layout_may_be_broken(map, page))
-		return -EAGAIN;
+		return refused_by_break(map, page);
 	while (refs > 0 && refs < INT32_MAX) {
 		if (atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
 							  memory_order_relaxed))
@@ -114,24 +266,37 @@ static __attribute__((noinline)) int take_claimable(struct map *map, devmap_page
 	}
 
 	if (!busy_enter(map, page))
-		return -EAGAIN;
+		return refused_by_break(map, page);
+	if (track_enabled() || devmap_unlikely(is_tracked(refs))) {
+		taken = take_followed(map, page);
+		if (taken != 1)
+			busy_exit(page);
+		return taken;
+	}
 	refs = atomic_fetch_add_explicit(&page->refcount, 1, memory_order_acq_rel);
 	if (devmap_likely(refs == 0))
 		return 1;
+	/* Since this moment. */
+	if (devmap_unlikely(is_tracked(refs) && users_of(refs) >= 0)) {
+		tracked_taken(map, page, 1, users_of(refs), NULL);
+		if (users_of(refs) == 0)
+			return 1;
+		refs = users_of(refs);
+	}
 	busy_exit(page);
 	return devmap_likely(refs > 0 && refs < INT32_MAX) ? 0 : overflow(page, refs);
 }
 
 /*
  * Raises the count of a page that cannot be claimed and says what it was; a count that cannot be raised (frozen, saturated,
- * or about to be) is left alone.
+ * or about to be), or is below @least, is left alone.
  */
-static inline int32_t count_raise(devmap_page *page)
+static inline int32_t count_raise(devmap_page *page, int32_t least)
 {
 	int32_t refs = atomic_load_explicit(&page->refcount, memory_order_relaxed);
 
 	/* Acquire, with the release of the last drop, or of the end of a freeze: what was done before is visible. */
-	while (devmap_likely(refs >= 0 && refs < INT32_MAX))
+	while (devmap_likely(refs >= least && refs < INT32_MAX))
 		if (atomic_compare_exchange_weak_explicit(&page->refcount, &refs, refs + 1, memory_order_acquire,
 							  memory_order_relaxed))
 			break;
@@ -148,12 +313,15 @@ static inline int page_take(struct map *map, devmap_page *page)
 
 	if (map->claimable)
 		return take_claimable(map, page);
-	refs = count_raise(page);
+	if (track_enabled())
+		return take_followed(map, page);
+	refs = count_raise(page, 0);
 	if (devmap_likely(refs == 0))
 		return 1;
 	if (devmap_likely(refs > 0 && refs < INT32_MAX))
 		return 0;
-	return refs == REFCOUNT_FROZEN ? -EAGAIN : overflow(page, refs);
+	/* Or tracked since it was activated; or none that can be had. */
+	return refs == REFCOUNT_FROZEN ? -EAGAIN : take_followed(map, page);
 }
 
 static int count_refusal(int error)
@@ -274,8 +442,8 @@ devmap_page *devmap_pagemap_get_page_fast(devmap_pagemap *pgmap, uint64_t index)
 {
 	struct map *map = map_of(pgmap);
 	uint32_t shard = this_shard();
+	int32_t refs, least = 0;
 	devmap_page *page;
-	int32_t refs;
 
 	/* A look at a claimable map's breaks takes a lock. Where somebody waits, giving the map back asks the system. */
 	if (!map || map->claimable || has_waiters(map) || map_enter(map, shard, 1) != 0)
@@ -283,9 +451,15 @@ devmap_page *devmap_pagemap_get_page_fast(devmap_pagemap *pgmap, uint64_t index)
 	if (devmap_unlikely(!map_contains(map, index, 1)))
 		goto refused;
 	page = map_page(map, index);
-	refs = count_raise(page);
-	/* Frozen, or saturated, or about to be, which is reported. */
-	if (devmap_unlikely(refs < 0 || refs == INT32_MAX))
+	if (track_enabled()) {
+		/* To be followed takes a lock; and whether it is to be is asked here, before it is idle by the count below. */
+		least = !is_idle(page) || track_is_due(map);
+		if (!least)
+			(void)track_take_turn(map);
+	}
+	refs = count_raise(page, least);
+	/* Tracked, or frozen, or saturated, or about to be, which is reported. */
+	if (devmap_unlikely(refs < least || refs == INT32_MAX))
 		goto refused;
 	if (devmap_likely(refs == 0))
 		stat_add_in(shard, STAT_activations, 1);
@@ -296,6 +470,14 @@ devmap_page *devmap_pagemap_get_page_fast(devmap_pagemap *pgmap, uint64_t index)
 refused:
 	map_exit(map, shard, 1);
 	return NULL;
+}
+
+static inline void batch_begin(struct idle_batch *batch, uint64_t owner)
+{
+	batch->map = NULL;
+	batch->owner = owner;
+	batch->n = 0;
+	batch->followed = false;
 }
 
 static bool batch_holds(const struct idle_batch *batch, const devmap_page *page)
@@ -315,7 +497,7 @@ bool devmap_page_in_callback(const devmap_page *page)
 }
 
 /* The driver took an idle page with get_page: the count is raised, the rest is not. */
-static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
+static bool activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 {
 	uint32_t shard = this_shard();
 
@@ -328,12 +510,12 @@ static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 		if (map->claimable)
 			atomic_fetch_add(&page->busy, 1);
 		stat_add(STAT_activations, 1);
-		return;
+		return true;
 	}
 	if (map_enter(map, shard, 1) == 0) {
 		if (!map->claimable || busy_enter(map, page)) {
 			stat_add(STAT_activations, 1);
-			return;
+			return true;
 		}
 		map_exit(map, shard, 1);
 	}
@@ -341,6 +523,7 @@ static void activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 	saturate(page);
 	fault_report(DEVMAP_FAULT_ACTIVATION, page, (int32_t)nr_refs + 1,
 		     "get_page on an idle page whose map takes no new users; the page is saturated and leaks");
+	return false;
 }
 
 void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
@@ -350,13 +533,19 @@ void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 	if (nr_refs == 0)
 		return;
 	if (old == 0 && map) {
-		activate_taken(map, page, nr_refs);
+		if (activate_taken(map, page, nr_refs))
+			page_follow(map, page, nr_refs);
+		return;
+	}
+	if (is_tracked(old) && users_of(old) >= 0) {
+		if (users_of(old) > 0 || activate_taken(map, page, nr_refs))
+			tracked_taken(map, page, nr_refs, users_of(old), NULL);
 		return;
 	}
 	/* An ordinary page at 0 has its one reference, and now more. */
 	if (old == 0 && page_is_ordinary(page))
 		return;
-	if (old == 0 || old == -1) {
+	if (old == 0 || old == -1 || is_tracked(old)) {
 		saturate(page);
 		fault_report(DEVMAP_FAULT_USE_AFTER_FREE, page, old + 1,
 			"a reference taken on a page that was freed, or frozen, or whose map is torn down or never handed it "
@@ -380,7 +569,7 @@ static const struct driver *claim_enter(struct map *map, devmap_idle_frame *fram
 	 */
 	shard_add(&map_shard(map, frame->shard)->callbacks_begun, frame->shard, 1);
 	fence_light();
-	frame->counted = 1;
+	frame->counted = FRAME_COUNTED;
 	return atomic_load(&map->driver);
 }
 #endif
@@ -418,13 +607,32 @@ static inline const struct driver *edge_begin(struct map *map, devmap_idle_frame
 	return driver_enter(map, frame);
 }
 
+/* From here on the callback of page @index is timed. */
+static __attribute__((noinline)) void callback_time(devmap_idle_frame *frame, uint64_t index)
+{
+	frame->counted |= FRAME_TIMED;
+	frame->index = index;
+	frame->started_ns = (uint64_t)os_now();
+}
+
+/* The end of a callback that was timed: in place of its start is then how long it took, if that was too long. */
+static __attribute__((noinline)) void callback_end(devmap_idle_frame *frame)
+{
+	frame->started_ns = timing_end_callback(frame->shard, frame->started_ns);
+	if (frame->started_ns != 0)
+		frame->counted |= FRAME_SLOW;
+	frame->counted &= ~(uint32_t)FRAME_TIMED;
+}
+
 /* Ends the edges of @n pages, to which the caller's map references belonged: whether there may be somebody to wake. */
 static inline bool edge_end(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
 {
 	struct map *map = map_of(frame->pgmap);
 
+	if (devmap_unlikely(frame->counted & FRAME_TIMED))
+		callback_end(frame);
 	innermost = frame->outer;
-	if (frame->counted)
+	if (frame->counted & FRAME_COUNTED)
 		shard_add(&map_shard(map, frame->shard)->callbacks_returned, frame->shard, 1);
 	for (uint32_t i = 0; map->claimable && i < n; i++)
 		busy_exit(pages[i]);
@@ -432,9 +640,26 @@ static inline bool edge_end(devmap_idle_frame *frame, devmap_page **pages, uint3
 	return map_exit_quietly(map, frame->shard, n);
 }
 
-static inline void edge_end_and_wake(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
+/* Where it can be, after the edge: so that nobody who waits for its end waits for the handler of faults. */
+static void edge_report(const devmap_idle_frame *frame)
+{
+	if (frame->counted & FRAME_SLOW)
+		fault_report_slow_callback(frame->pgmap, frame->index, frame->started_ns);
+}
+
+static __attribute__((noinline)) void edge_end_timed(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
 {
 	if (edge_end(frame, pages, n))
+		wake_waiters(frame->pgmap);
+	edge_report(frame);
+}
+
+static inline void edge_end_and_wake(devmap_idle_frame *frame, devmap_page **pages, uint32_t n)
+{
+	/* Asked once, before the end: most callbacks are not timed. */
+	if (devmap_unlikely(frame->counted & FRAME_TIMED))
+		edge_end_timed(frame, pages, n);
+	else if (edge_end(frame, pages, n))
 		wake_waiters(frame->pgmap);
 }
 
@@ -450,6 +675,7 @@ static inline bool idle_begin(devmap_page *page, devmap_idle_frame *frame)
 {
 	struct map *map = map_of(devmap_page_pagemap(page));
 	const struct driver *driver;
+	_Atomic(uint64_t) *edges;
 
 	if (devmap_unlikely(!map))
 		return false;
@@ -459,7 +685,10 @@ static inline bool idle_begin(devmap_page *page, devmap_idle_frame *frame)
 	if (driver && driver->ops.page_free) {
 		frame->page_free = driver->ops.page_free;
 		frame->data = driver->data;
-		stat_add_in(frame->shard, STAT_idle_edges_managed, 1);
+		edges = &stat_shards[frame->shard].counters[STAT_idle_edges_managed];
+		shard_add(edges, frame->shard, 1);
+		if (devmap_unlikely(timing_is_due(edges)))
+			callback_time(frame, map_index(map, page));
 	} else {
 		frame->page_free = NULL;
 		frame->data = NULL;
@@ -480,22 +709,29 @@ void devmap_page_idle_end(devmap_idle_frame *frame)
 
 bool devmap_page_idle_end_fast(devmap_idle_frame *frame)
 {
-	return edge_end(frame, &frame->page, 1);
+	bool wake = edge_end(frame, &frame->page, 1);
+
+	return wake || (frame->counted & FRAME_SLOW);
 }
 
 void devmap_page_idle_wake(const devmap_idle_frame *frame)
 {
 	wake_waiters(frame->pgmap);
+	edge_report(frame);
 }
 
-static void idle_edge(devmap_page *page)
+/* @followed: the page was tracked until this edge. */
+static inline void idle_edge(devmap_page *page, bool followed)
 {
 	devmap_idle_frame frame;
 
 	if (!idle_begin(page, &frame))
 		return;
-	if (frame.page_free)
+	if (frame.page_free) {
 		frame.page_free(page, frame.data);
+		if (followed)
+			track_event(map_of(frame.pgmap), page, DEVMAP_PAGE_EVENT_FREED);
+	}
 	edge_end_and_wake(&frame, &page, 1);
 }
 
@@ -512,10 +748,16 @@ static __attribute__((noinline)) void put_below_idle(devmap_page *page, int32_t 
 	}
 	saturate(page);
 	if (!is_saturated(old))
-		fault_report(DEVMAP_FAULT_UNDERFLOW, page, old - nr + 1,
+		fault_report(DEVMAP_FAULT_UNDERFLOW, page, (is_tracked(old) ? users_of(old) : old) - nr + 1,
 			ordinary ? "a reference dropped that nobody held, or after the page was freed; it is saturated "
 				   "and leaks"
 				 : "a reference dropped that nobody held; the page is saturated and leaks");
+}
+
+static __attribute__((noinline)) void put_tracked(devmap_page *page, int32_t old, uint32_t nr_refs)
+{
+	if (tracked_drop(page, old, nr_refs, 0))
+		idle_edge(page, true);
 }
 
 void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
@@ -523,12 +765,41 @@ void devmap_put_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 	if (nr_refs == 0)
 		return;
 	if (devmap_likely(old == (int32_t)nr_refs))
-		idle_edge(page);
+		idle_edge(page, false);
+	else if (is_tracked(old) && users_of(old) >= (int32_t)nr_refs)
+		put_tracked(page, old, nr_refs);
 	else
 		put_below_idle(page, old, (int32_t)nr_refs);
 }
 
 /* ---- many pages ------------------------------------------------------------------------------------------------- */
+
+/* One callback for all of them, whose number is that of a batch. */
+static void batch_call(struct idle_batch *batch, const struct driver *driver, devmap_idle_frame *frame)
+{
+	stat_add_in(frame->shard, STAT_idle_edges_managed, batch->n);
+	stat_add_in(frame->shard, STAT_idle_batches, 1);
+	if (devmap_unlikely(timing_is_due(&stat_shards[frame->shard].counters[STAT_idle_batches])))
+		callback_time(frame, map_index(batch->map, batch->pages[0]));
+	driver->ops.pages_free(batch->pages, batch->n, driver->data);
+}
+
+/* A callback a page. Each that took too long is reported at once, as there is one frame for all. */
+static void batch_call_each(struct idle_batch *batch, const struct driver *driver, devmap_idle_frame *frame)
+{
+	for (uint32_t i = 0; i < batch->n; i++) {
+		stat_add_in(frame->shard, STAT_idle_edges_managed, 1);
+		if (devmap_likely(!timing_is_due(&stat_shards[frame->shard].counters[STAT_idle_edges_managed]))) {
+			driver->ops.page_free(batch->pages[i], driver->data);
+			continue;
+		}
+		callback_time(frame, map_index(batch->map, batch->pages[i]));
+		driver->ops.page_free(batch->pages[i], driver->data);
+		callback_end(frame);
+		edge_report(frame);
+		frame->counted &= ~(uint32_t)FRAME_SLOW;
+	}
+}
 
 static void batch_flush(struct idle_batch *batch)
 {
@@ -540,20 +811,23 @@ static void batch_flush(struct idle_batch *batch)
 	driver = edge_begin(batch->map, &frame);
 	frame.page = NULL;
 	frame.data = batch;
-	stat_add_in(frame.shard, driver && driver->ops.page_free ? STAT_idle_edges_managed : STAT_idle_edges, batch->n);
-	if (driver && driver->ops.pages_free) {
-		stat_add(STAT_idle_batches, 1);
-		driver->ops.pages_free(batch->pages, batch->n, driver->data);
-	} else if (driver && driver->ops.page_free) {
+	if (driver && driver->ops.pages_free)
+		batch_call(batch, driver, &frame);
+	else if (driver && driver->ops.page_free)
+		batch_call_each(batch, driver, &frame);
+	else
+		stat_add_in(frame.shard, STAT_idle_edges, batch->n);
+	if (batch->followed && driver)
 		for (uint32_t i = 0; i < batch->n; i++)
-			driver->ops.page_free(batch->pages[i], driver->data);
-	}
+			track_event(batch->map, batch->pages[i], DEVMAP_PAGE_EVENT_FREED);
 	edge_end_and_wake(&frame, batch->pages, batch->n);
 	batch->n = 0;
+	batch->followed = false;
 }
 
 static void batch_put(struct idle_batch *batch, devmap_page *page)
 {
+	bool followed = false;
 	struct map *map;
 	int32_t refs;
 
@@ -561,6 +835,12 @@ static void batch_put(struct idle_batch *batch, devmap_page *page)
 	refs = atomic_fetch_sub_explicit(&page->refcount, 1, memory_order_release);
 	if (refs > 1)
 		return;
+	if (devmap_unlikely(is_tracked(refs) && users_of(refs) >= 1)) {
+		if (!tracked_drop(page, refs, 1, batch->owner))
+			return;
+		followed = true;
+		refs = 1;
+	}
 	map = map_of(devmap_page_pagemap(page));
 	if (refs != 1 || !map) {
 		devmap_put_page_slow(page, refs, 1);
@@ -571,14 +851,14 @@ static void batch_put(struct idle_batch *batch, devmap_page *page)
 		batch_flush(batch);
 	batch->map = map;
 	batch->pages[batch->n++] = page;
+	batch->followed |= followed;
 }
 
 void devmap_release_pages(devmap_page **pages, uint64_t nr_pages)
 {
 	struct idle_batch batch;
 
-	batch.map = NULL;
-	batch.n = 0;
+	batch_begin(&batch, 0);
 	for (uint64_t i = 0; pages && i < nr_pages; i++)
 		if (pages[i])
 			batch_put(&batch, pages[i]);
@@ -593,9 +873,18 @@ void devmap_put_pages(devmap_page *page, uint64_t nr_pages)
 		devmap_put_page(page);
 		return;
 	}
-	batch.map = NULL;
-	batch.n = 0;
+	batch_begin(&batch, 0);
 	for (uint64_t i = 0; i < nr_pages; i++)
+		batch_put(&batch, &page[i]);
+	batch_flush(&batch);
+}
+
+void devmap_put_owned_pages(devmap_page *page, uint64_t nr_pages, uint64_t owner)
+{
+	struct idle_batch batch;
+
+	batch_begin(&batch, owner);
+	for (uint64_t i = 0; page && i < nr_pages; i++)
 		batch_put(&batch, &page[i]);
 	batch_flush(&batch);
 }

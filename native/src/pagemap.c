@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "internal.h"
 
+#include <stdio.h>
 
 /* ---- handles ---------------------------------------------------------------------------------------------------- */
 
@@ -10,28 +11,49 @@ static struct map *free_maps;
 struct chunk {
 	struct map maps[CHUNK_MAPS];
 	struct map_shard shards[NR_SHARDS][CHUNK_MAPS];
+	/* Maps that are set up; the others were never used. Raised after they are, so that who walks them finds them so. */
+	_Atomic(uint32_t) nr_used;
+	struct chunk *next;
 };
+
+/* The chunk made last; of all of them the only one with maps that were never used. None ever goes. */
+static _Atomic(struct chunk *) newest_chunk;
 
 _Static_assert(offsetof(struct map, driver) == CACHE_LINE, "what a look-up reads is a cache line");
 
 /* The next map that was never used. Only what is used of a chunk takes memory. */
 static struct map *map_alloc_new(void)
 {
-	static struct chunk *chunk;
-	static uint32_t nr_used;
+	struct chunk *chunk = atomic_load(&newest_chunk);
 	struct map *map;
+	uint32_t used;
 	void *memory;
 
-	if (!chunk || nr_used == CHUNK_MAPS) {
+	if (!chunk || atomic_load(&chunk->nr_used) == CHUNK_MAPS) {
 		if (os_reserve(sizeof(*chunk), os_page_size(), OS_READ_WRITE, &memory) != 0)
 			return NULL;
+		((struct chunk *)memory)->next = chunk;
 		chunk = memory;
-		nr_used = 0;
+		atomic_store(&newest_chunk, chunk);
 	}
-	map = &chunk->maps[nr_used];
-	map->shards = &chunk->shards[0][nr_used++];
+	used = atomic_load(&chunk->nr_used);
+	map = &chunk->maps[used];
+	map->shards = &chunk->shards[0][used];
 	pthread_mutex_init(&map->lock, NULL);
+	atomic_store(&chunk->nr_used, used + 1);
 	return map;
+}
+
+struct map *map_walk_next(struct map_walk *walk)
+{
+	if (!walk->begun)
+		walk->chunk = atomic_load(&newest_chunk);
+	walk->begun = true;
+	while (walk->chunk && walk->next == atomic_load(&walk->chunk->nr_used)) {
+		walk->chunk = walk->chunk->next;
+		walk->next = 0;
+	}
+	return walk->chunk ? &walk->chunk->maps[walk->next++] : NULL;
 }
 
 /* A map's memory: a freed one's, else new. Its shards keep their counts, of which as many are given as taken. */
@@ -69,6 +91,22 @@ static int64_t map_refs(struct map *map)
 	for (uint32_t i = 0; i < NR_SHARDS; i++)
 		taken += atomic_load(&map_shard(map, i)->taken);
 	return (int64_t)(taken - given);
+}
+
+uint64_t map_refs_estimate(struct map *map)
+{
+	int64_t least = INT64_MAX;
+
+	/* What comes and goes between the two sums counts as out: of a few tries the least is the nearest. */
+	for (int tries = 0; tries < 3 && least > 0; tries++) {
+		int64_t refs = map_refs(map);
+
+		if (refs == least)
+			break;
+		if (refs < least)
+			least = refs;
+	}
+	return least > 0 ? (uint64_t)least : 0;
 }
 
 static bool covers(const struct map *map, uintptr_t address)
@@ -388,11 +426,29 @@ static void map_init(struct map *map, const devmap_pagemap_config *config, uint6
 	map->breaks = NULL;
 	map->nr_changes = 0;
 	map->underflown = false;
+	atomic_store(&map->level, DEVMAP_LEVEL_INHERIT);
 	if (managed)
 		map->driver_storage = (struct driver){.ops = *config->ops, .data = config->data};
 	/* The callback and its data before the type, the type before the map is live. */
+	atomic_store(&map->has_driver, managed);
+	atomic_store(&map->resident, 0);
+	atomic_store(&map->on_device, 0);
 	atomic_store(&map->driver, managed ? &map->driver_storage : NULL);
 	atomic_store(&map->public.type, config->type);
+}
+
+/* From here on the map is told of, once it is live; its number comes last. See map_info_peek(). */
+static void map_show(struct map *map, uint64_t page_size)
+{
+	static _Atomic(uint64_t) last_id;
+
+	atomic_store(&map->start, map->public.start);
+	atomic_store(&map->bytes, map->length);
+	atomic_store(&map->page_size, page_size);
+	atomic_store(&map->first_page, map->public.first_page);
+	atomic_store(&map->nr_pages, map->public.nr_pages);
+	atomic_store(&map->is_file, map->file.file != OS_NO_FILE);
+	atomic_store(&map->id, atomic_fetch_add(&last_id, 1) + 1);
 }
 
 /*
@@ -418,6 +474,7 @@ static int map_build(struct map *map, const devmap_pagemap_config *config, uint6
 	if (result != 0)
 		goto remove;
 	stat_gauge_raise(STAT_GAUGE_pagemaps);
+	map_show(map, page_size);
 	atomic_store(&map->state, MAP_LIVE);
 	return 0;
 
@@ -516,8 +573,66 @@ void map_unmap_abandon(struct map *map)
 	pthread_mutex_unlock(&map->lock);
 }
 
+/* What to do to learn who holds the pages of the map. */
+static const char *level_advice(struct map *map)
+{
+	int32_t level = devmap_pagemap_get_level(&map->public);
+
+	if (level == DEVMAP_LEVEL_INHERIT)
+		level = devmap_get_level();
+	switch (level) {
+	case DEVMAP_LEVEL_FULL:
+		return "devmap_track_read() names who holds them";
+	case DEVMAP_LEVEL_SAMPLED:
+		return "devmap_track_read() names who holds some of them, and with the level raised to DEVMAP_LEVEL_FULL all";
+	default:
+		return "raise the level to DEVMAP_LEVEL_SAMPLED or DEVMAP_LEVEL_FULL to learn who holds them";
+	}
+}
+
+static void report_leak(struct map *map, uint64_t nr_busy, uint64_t first_busy)
+{
+	char message[192];
+	devmap_fault fault = {
+		.kind = DEVMAP_FAULT_LEAK_TEARDOWN,
+		.count = devmap_page_count(&map->public.pages[first_busy]),
+		.page = &map->public.pages[first_busy],
+		.pgmap = &map->public,
+		.index = first_busy,
+		.message = message,
+	};
+
+	(void)snprintf(message, sizeof(message), "the map's teardown ended with %llu of its pages in use; %s",
+		       (unsigned long long)nr_busy, level_advice(map));
+	fault_tell(&fault);
+}
+
+static void report_blocked(struct map *map, int64_t refs)
+{
+	char message[160];
+	devmap_fault fault = {.kind = DEVMAP_FAULT_BLOCKED_TEARDOWN, .pgmap = &map->public, .message = message};
+
+	(void)snprintf(message, sizeof(message),
+		       "the map's teardown ended busy with no page in use, but %lld references: callbacks that did not return, "
+		       "or references on the map itself", (long long)refs);
+	fault_tell(&fault);
+}
+
+/* A teardown that was given time has expired, and is still this thread's, so that the map stays while it is told of. */
+static void report_expiry(struct map *map, int64_t refs)
+{
+	uint64_t first = map->public.first_page;
+	devmap_busy_page busy;
+	uint64_t nr_busy = busy_collect(map, first, map->public.nr_pages - first, &busy, 1);
+
+	if (nr_busy > 0)
+		report_leak(map, nr_busy, busy.index);
+	else if (refs > 0 || atomic_load(&map->claim) == CLAIM_RELEASING)
+		report_blocked(map, refs);
+}
+
 /* The wait ended early. */
-static int teardown_abandon(struct map *map, int error, devmap_busy_report *busy)
+static int teardown_abandon(struct map *map, int error, bool waited, devmap_busy_report *busy)
 {
 	int64_t refs = map_refs(map);
 	uint64_t nr_pages = map->public.nr_pages - map->public.first_page;
@@ -527,6 +642,8 @@ static int teardown_abandon(struct map *map, int error, devmap_busy_report *busy
 					      busy->pages ? busy->capacity : 0);
 		busy->nr_references = refs > (int64_t)busy->nr_pages ? (uint64_t)refs - busy->nr_pages : 0;
 	}
+	if (error == -ETIMEDOUT && waited)
+		report_expiry(map, refs);
 	map_unmap_abandon(map);
 	if (error == -ECANCELED)
 		return error;
@@ -543,10 +660,14 @@ void map_unmap_finish(struct map *map)
 		claim_end_locked(map);
 	if (is_managed(atomic_load(&map->public.type)))
 		gate_end_hold();
+	track_forget_map(map);
 	metadata_discard(map);
 	backing_free(map);
 	map->tearing_down = false;
 	stat_gauge_lower(STAT_GAUGE_pagemaps);
+	atomic_store(&map->id, 0);
+	/* Before the map is dead, as from then on the handle may be freed, and the memory be another map's. */
+	track_forget_level(map);
 	atomic_store(&map->state, MAP_DEAD);
 	pthread_mutex_unlock(&map->lock);
 }
@@ -563,7 +684,7 @@ int map_unmap_begin(struct map *map, int64_t timeout_ns, const devmap_cancel *ca
 	/* The heavy half of map_enter()'s check: between the mark and the counters. */
 	fence_heavy();
 	result = wait_until(map, is_unused, map, timeout_ns, cancel);
-	return result == 0 ? 0 : teardown_abandon(map, result, busy);
+	return result == 0 ? 0 : teardown_abandon(map, result, timeout_ns != 0, busy);
 }
 
 int devmap_memunmap_pages(devmap_pagemap *pgmap, int64_t timeout_ns, const devmap_cancel *cancel,

@@ -41,6 +41,8 @@ static void after_fork(void)
 	uint32_t shard = this_shard_plus_one - 1;
 
 	atomic_store(&owned, shard < NR_OWNED_SHARDS ? UINT64_C(1) << shard : 0);
+	gate_after_fork();
+	track_after_fork();
 }
 
 static void set_up(void)
@@ -89,6 +91,7 @@ uint32_t this_shard_slow(void)
 	uint32_t shard;
 
 	pthread_once(&once, set_up);
+	track_thread_begin();
 	shard = take_owned_shard();
 	if (shard == NR_OWNED_SHARDS)
 		shard = next_common_shard();

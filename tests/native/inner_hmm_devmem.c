@@ -26,12 +26,12 @@ static int report_while_serving(void)
 
 	devmap_set_fault_handler(hear, &heard);
 	serving_faults = true;
-	devmap_report_driver_fault(NULL, "while serving");
-	devmap_report_driver_fault(NULL, "again");
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, NULL, "while serving");
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, NULL, "again");
 	if (heard != 0)
 		return 2;
 	serving_faults = false;
-	devmap_report_driver_fault(NULL, "as before");
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, NULL, "as before");
 	if (stats_now().faults_driver != before.faults_driver + 3)
 		return 3;
 	return heard == 1 ? 0 : 4;

@@ -81,11 +81,29 @@ devmap_stats stats_now(void)
 	return stats;
 }
 
+/* DEVMAP_TEST_LEVEL runs the contracts at another level: 0 to 3. */
+static void set_level(void)
+{
+	const char *level = getenv("DEVMAP_TEST_LEVEL");
+
+	if (level)
+		assert_ok(devmap_set_level(atoi(level)));
+}
+
 int world_open(void **state)
 {
 	(void)state;
+	set_level();
 	devmap_set_fault_handler(record_fault, NULL);
 	opening_stats = stats_now();
+	return 0;
+}
+
+int world_open_untracked(void **state)
+{
+	assert_int_equal(world_open(state), 0);
+	if (devmap_get_level() > DEVMAP_LEVEL_COUNTERS)
+		assert_ok(devmap_set_level(DEVMAP_LEVEL_COUNTERS));
 	return 0;
 }
 

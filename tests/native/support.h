@@ -42,6 +42,10 @@ bool check_at(bool condition, const char *text, const char *file, int line);
  */
 #define contract(function) cmocka_unit_test_setup_teardown(function, world_open, world_close)
 int world_open(void **state);
+
+/** One that reads or changes counts as they are stored, or takes pages as only those are that are not followed (track.h). */
+#define contract_of_counts(function) cmocka_unit_test_setup_teardown(function, world_open_untracked, world_close)
+int world_open_untracked(void **state);
 int world_close(void **state);
 
 /** @return whether this build or run is much slower: ThreadSanitizer, AddressSanitizer, valgrind. */

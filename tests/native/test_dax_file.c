@@ -610,6 +610,7 @@ static void close_with_a_lease_is_busy_and_names_the_pages(void **state)
 	devmap_cancel_waits(&cancel);
 	assert_error(devmap_dax_file_close(file, DEVMAP_WAIT_FOREVER, &cancel, NULL), ECANCELED);
 	assert_error(devmap_dax_file_close(file, SHORT_WAIT, NULL, NULL), EBUSY);
+	assert_int_equal(take_faults(DEVMAP_FAULT_LEAK_TEARDOWN), 1);
 	assert_error(try_lease(file, 0, 1, false, &other), ENODEV);
 	assert_known(lease.bytes, 4096, 8192);
 	give_back(&lease);

@@ -2,6 +2,8 @@
 /* Faults: contracts broken where no return value tells. Counted; told to the handler, or printed once a kind. */
 #include "support.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,7 +93,7 @@ static void a_driver_fault_is_reported_with_its_message(void **state)
 
 	(void)state;
 	devmap_set_fault_handler(hear, &hearing);
-	devmap_report_driver_fault(page, message);
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, page, message);
 	assert_int_equal(hearing.calls, 1);
 	assert_int_equal(hearing.fault.kind, DEVMAP_FAULT_DRIVER);
 	assert_ptr_equal(hearing.fault.page, page);
@@ -99,7 +101,7 @@ static void a_driver_fault_is_reported_with_its_message(void **state)
 	assert_int_equal(hearing.fault.index, 3);
 	assert_int_equal(hearing.fault.count, 2);
 	assert_string_equal(hearing.fault.message, message);
-	devmap_report_driver_fault(page, NULL);
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, page, NULL);
 	assert_int_equal(hearing.calls, 2);
 	assert_non_null(hearing.fault.message);
 	assert_true(strlen(hearing.fault.message) > 0);
@@ -165,9 +167,9 @@ static int report_without_a_handler(void)
 	set_refcount(page, INT32_MAX);
 	devmap_get_page(page);
 	(void)fputs("|", stderr);
-	devmap_report_driver_fault(page, "thrown");
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, page, "thrown");
 	(void)fputs("|", stderr);
-	devmap_report_driver_fault(page, "thrown again");
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, page, "thrown again");
 	(void)fputs("|", stderr);
 	if (stats_now().faults_underflow != before.faults_underflow + 3 ||
 		stats_now().faults_overflow != before.faults_overflow + 1 ||
@@ -212,6 +214,99 @@ static void without_a_handler_the_first_of_each_kind_is_printed_and_all_are_coun
 	assert_int_equal(section, ARRAY_LENGTH(printed));
 }
 
+static void say_heard(const devmap_fault *fault, void *data)
+{
+	(void)fault;
+	(void)!write(captured, data, strlen(data));
+}
+
+/* Of a fatal kind, with the handler or none; another kind before it, which is not. */
+static int die_of_a_fault(devmap_fault_handler handler)
+{
+	static char heard[] = "heard|";
+	const struct rlimit no_core = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &no_core) != 0 || dup2(captured, STDERR_FILENO) < 0 ||
+		devmap_set_fatal_faults(1u << DEVMAP_FAULT_DRIVER) != 0)
+		return 2;
+	devmap_set_fault_handler(handler, heard);
+	(void)devmap_report_fault(DEVMAP_FAULT_LEAK_LOST, NULL, "alive");
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, NULL, "deadly");
+	return 3;
+}
+
+static int die_heard(void)
+{
+	return die_of_a_fault(say_heard);
+}
+
+static int die_alone(void)
+{
+	return die_of_a_fault(NULL);
+}
+
+static void a_fatal_fault_ends_the_process_when_the_handler_has_heard_of_it(void **state)
+{
+	static int (*const bodies[])(void) = {die_heard, die_alone};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
+		char text[4096] = "";
+		size_t length = 0;
+		ssize_t n;
+		int ends[2], status;
+		const char *deadly;
+
+		assert_ok(pipe(ends));
+		captured = ends[1];
+		status = status_of_child(bodies[i]);
+		assert_ok(close(ends[1]));
+		while ((n = read(ends[0], text + length, sizeof(text) - 1 - length)) > 0)
+			length += (size_t)n;
+		assert_ok(close(ends[0]));
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+		deadly = strstr(text, "deadly");
+		assert_non_null(deadly);
+		/* Once. */
+		assert_null(strstr(deadly + 1, "deadly"));
+		assert_non_null(strstr(deadly, "fatal"));
+		if (bodies[i] == die_heard)
+			assert_ptr_equal(strstr(text, "heard|heard|"), text);
+		else
+			assert_null(strstr(text, "heard|"));
+	}
+}
+
+static void faults_of_no_kind_are_refused(void **state)
+{
+	(void)state;
+	assert_error(devmap_set_fatal_faults(1u << DEVMAP_FAULT_KINDS), EINVAL);
+	assert_error(devmap_set_fatal_faults(UINT32_MAX), EINVAL);
+	assert_ok(devmap_set_fatal_faults((1u << DEVMAP_FAULT_KINDS) - 1));
+	assert_ok(devmap_set_fatal_faults(0));
+	assert_int_equal(devmap_report_fault(DEVMAP_FAULT_LEAK_OPS, NULL, NULL), 0);
+	assert_int_equal(take_faults(DEVMAP_FAULT_LEAK_OPS), 1);
+}
+
+static void a_language_layer_reports_its_own_kinds_only(void **state)
+{
+	(void)state;
+	for (int32_t kind = -1; kind <= DEVMAP_FAULT_KINDS; kind++) {
+		bool its_own = kind == DEVMAP_FAULT_DRIVER || kind == DEVMAP_FAULT_USE_AFTER_DISPOSE ||
+			       kind == DEVMAP_FAULT_LEAK_LOST || kind == DEVMAP_FAULT_LEAK_OPS;
+
+		assert_int_equal(devmap_report_fault(kind, NULL, NULL), its_own ? 0 : -EINVAL);
+		if (!its_own)
+			continue;
+		assert_int_equal(take_faults((devmap_fault_kind)kind), 1);
+		assert_int_equal(last_fault().kind, kind);
+		assert_null(last_fault().page);
+		assert_int_equal(last_fault().duration_ns, 0);
+		assert_int_equal(last_fault().reference, 0);
+	}
+}
+
 static void report_faults(void *shared, uint32_t index, struct rng *rng)
 {
 	devmap_pagemap *map = shared;
@@ -219,7 +314,7 @@ static void report_faults(void *shared, uint32_t index, struct rng *rng)
 
 	(void)rng;
 	for (i = 0; i < 100; i++)
-		devmap_report_driver_fault(devmap_pagemap_page(map, index), "at once");
+		(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, devmap_pagemap_page(map, index), "at once");
 }
 
 static void faults_of_many_threads_are_all_heard_and_counted(void **state)
@@ -274,6 +369,9 @@ int main(void)
 		contract(a_driver_fault_is_reported_with_its_message),
 		contract(a_handler_may_put_pages_and_meet_another_fault),
 		contract(without_a_handler_the_first_of_each_kind_is_printed_and_all_are_counted),
+		contract(a_fatal_fault_ends_the_process_when_the_handler_has_heard_of_it),
+		contract(faults_of_no_kind_are_refused),
+		contract(a_language_layer_reports_its_own_kinds_only),
 		contract(faults_of_many_threads_are_all_heard_and_counted),
 		contract(puts_beyond_the_last_by_many_threads_are_one_edge_and_faults),
 	};

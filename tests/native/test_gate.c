@@ -3,6 +3,8 @@
 #include "support.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifdef DEVMAP_CONFIG_DEV_PAGEMAP_OPS
 
@@ -470,6 +472,117 @@ static void every_holder_among_many_threads_finds_the_gate_on(void **state)
 	assert_gate(0);
 }
 
+static devmap_snapshot snapshot_now(void)
+{
+	devmap_snapshot snapshot;
+
+	assert_ok(devmap_snapshot_read(&snapshot, sizeof(snapshot), NULL, 0));
+	return snapshot;
+}
+
+static void users_holds_are_told_from_the_others(void **state)
+{
+	struct counting_driver *driver = counting_driver_new(1);
+	devmap_pagemap *map = create_managed_map(1, &counting_ops, driver);
+
+	(void)state;
+	assert_ok(devmap_pagemap_get_ops());
+	assert_ok(devmap_pagemap_get_ops());
+	assert_int_equal(snapshot_now().gate_holders, 3);
+	assert_int_equal(snapshot_now().gate_user_holders, 2);
+	assert_ok(devmap_pagemap_put_ops());
+	assert_ok(devmap_pagemap_put_ops());
+	assert_int_equal(snapshot_now().gate_holders, 1);
+	assert_int_equal(snapshot_now().gate_user_holders, 0);
+	destroy_map(map);
+	counting_driver_free(driver);
+}
+
+static void the_history_has_the_last_changes_oldest_first(void **state)
+{
+	const uint64_t before = snapshot_now().gate_changes;
+	devmap_snapshot snapshot;
+
+	(void)state;
+	assert_error(devmap_pagemap_put_ops(), EINVAL);
+	/* Refused, and so no change. */
+	assert_int_equal(snapshot_now().gate_changes, before);
+	for (uint32_t i = 0; i < DEVMAP_GATE_HISTORY; i++)
+		assert_ok(devmap_pagemap_get_ops());
+	for (uint32_t i = 0; i < DEVMAP_GATE_HISTORY / 2; i++)
+		assert_ok(devmap_pagemap_put_ops());
+	snapshot = snapshot_now();
+	assert_int_equal(snapshot.gate_changes, before + DEVMAP_GATE_HISTORY + DEVMAP_GATE_HISTORY / 2);
+	for (int32_t i = 0; i < DEVMAP_GATE_HISTORY; i++) {
+		const devmap_gate_change *change = &snapshot.gate_history[i];
+		int32_t up = DEVMAP_GATE_HISTORY / 2 + 1 + i;
+
+		assert_int_equal(change->holders, i < DEVMAP_GATE_HISTORY / 2 ? up : 2 * DEVMAP_GATE_HISTORY - up);
+		assert_int_equal(change->thread, syscall(SYS_gettid));
+		assert_true(change->time_ns > 0 && change->time_ns <= snapshot.time_ns + 1000000000);
+		assert_true(i == 0 || change[-1].time_ns <= change->time_ns);
+	}
+	for (uint32_t i = 0; i < DEVMAP_GATE_HISTORY / 2; i++)
+		assert_ok(devmap_pagemap_put_ops());
+	assert_gate(0);
+}
+
+enum { NR_GATE_THREADS = 4 };
+
+struct gate_changes {
+	/* Changes before the test's own. */
+	uint64_t before;
+	_Atomic(uint32_t) nr_done;
+};
+
+static bool is_whole_history(const devmap_snapshot *snapshot, uint64_t before)
+{
+	uint64_t n = snapshot->gate_changes < DEVMAP_GATE_HISTORY ? snapshot->gate_changes : DEVMAP_GATE_HISTORY;
+	uint64_t own = snapshot->gate_changes - before;
+
+	for (uint64_t i = own < n ? n - own : 0; i < n; i++) {
+		const devmap_gate_change *change = &snapshot->gate_history[i];
+
+		if (change->time_ns == 0 || change->thread == 0 || change->holders < 0 || change->holders > NR_GATE_THREADS)
+			return false;
+		/* Each change is of one holder, and after the one before. */
+		if (i > 0 && (abs(change->holders - change[-1].holders) != 1 || change->time_ns < change[-1].time_ns))
+			return false;
+	}
+	return n == 0 || snapshot->gate_history[n - 1].holders == snapshot->gate_holders;
+}
+
+static void change_or_read(void *shared, uint32_t index, struct rng *rng)
+{
+	struct gate_changes *changes = shared;
+	devmap_snapshot snapshot;
+
+	(void)rng;
+	if (index == NR_GATE_THREADS) {
+		do {
+			check(devmap_snapshot_read(&snapshot, sizeof(snapshot), NULL, 0) == 0);
+			check(is_whole_history(&snapshot, changes->before));
+		} while (atomic_load(&changes->nr_done) < NR_GATE_THREADS);
+		return;
+	}
+	for (uint32_t i = scaled(10000); i > 0; i--) {
+		check(devmap_pagemap_get_ops() == 0);
+		check(devmap_pagemap_put_ops() == 0);
+	}
+	atomic_fetch_add(&changes->nr_done, 1);
+}
+
+static void the_history_misses_no_change_of_many_threads(void **state)
+{
+	const uint64_t before = snapshot_now().gate_changes;
+	struct gate_changes changes = {.before = before, .nr_done = 0};
+
+	(void)state;
+	run_threads(NR_GATE_THREADS + 1, change_or_read, &changes);
+	assert_int_equal(snapshot_now().gate_changes, before + UINT64_C(2) * NR_GATE_THREADS * scaled(10000));
+	assert_gate(0);
+}
+
 struct puts_and_holds {
 	devmap_pagemap *map;
 	uint32_t nr_pages;
@@ -625,6 +738,9 @@ int main(void)
 		contract(every_holder_finds_the_gate_on_in_random_schedules),
 		contract(random_schedules_catch_a_gate_of_two_variables),
 		contract(every_holder_among_many_threads_finds_the_gate_on),
+		contract(users_holds_are_told_from_the_others),
+		contract(the_history_has_the_last_changes_oldest_first),
+		contract(the_history_misses_no_change_of_many_threads),
 		contract(page_puts_find_the_gate_on_while_others_take_and_drop_it),
 		contract(a_page_published_after_the_gate_was_taken_is_seen_as_managed),
 #else

@@ -816,6 +816,7 @@ EACH_KIND(memory_whose_removal_ended_busy_is_reopened)
 	toy_open(&toy, kind);
 	pages[0] = allocate(&toy);
 	assert_error(devmap_hmm_devmem_remove(toy.devmem, 1, NULL, NULL), EBUSY);
+	assert_int_equal(take_faults(DEVMAP_FAULT_LEAK_TEARDOWN), 1);
 	refused = stats_now().refused_dying;
 	assert_error(devmap_hmm_devmem_alloc_page(toy.devmem, &none), ENODEV);
 	assert_int_equal(stats_now().refused_dying, refused + 1);
@@ -1018,15 +1019,21 @@ static void remove_under_load(struct stress *stress, struct rng *rng)
 {
 	devmap_pagemap *map = devmap_hmm_devmem_pagemap(stress->toy.devmem);
 	devmap_page *held = NULL;
+	uint32_t leaks = 0;
 
 	/* One page that is taken throughout, so that no attempt succeeds before its time. */
 	while (devmap_pagemap_get_pages(map, rng_below(rng, NR_PAGES), 1, &held) != 0)
 		;
 	while (atomic_load(&stress->nr_done) < NR_WORKERS) {
-		check(devmap_hmm_devmem_remove(stress->toy.devmem, rng_below(rng, 100000), NULL, NULL) == -EBUSY);
+		int64_t timeout_ns = rng_below(rng, 100000);
+
+		check(devmap_hmm_devmem_remove(stress->toy.devmem, timeout_ns, NULL, NULL) == -EBUSY);
+		leaks += timeout_ns != 0;
 		check(devmap_pagemap_resume(map) == 0);
 		perturb(rng);
 	}
+	/* Each attempt that waited met the held page. */
+	check(take_faults(DEVMAP_FAULT_LEAK_TEARDOWN) == leaks);
 	devmap_put_page(held);
 	check(devmap_hmm_devmem_remove(stress->toy.devmem, DEVMAP_WAIT_FOREVER, NULL, NULL) == 0);
 }

@@ -400,6 +400,53 @@ static void freed_memory_is_data_or_zeros(void **state)
 
 /* ---- removal ---------------------------------------------------------------------------------------------------- */
 
+static devmap_snapshot snapshot_of(const struct hmm *hmm, devmap_map_info *info)
+{
+	devmap_map_info maps[8];
+	devmap_snapshot snapshot;
+
+	assert_ok(devmap_snapshot_read(&snapshot, sizeof(snapshot), maps, ARRAY_LENGTH(maps)));
+	assert_true(snapshot.nr_maps <= ARRAY_LENGTH(maps));
+	for (uint64_t i = 0; i < snapshot.nr_maps; i++)
+		if (maps[i].pgmap == devmap_hmm_range_pagemap(hmm->range))
+			*info = maps[i];
+	return snapshot;
+}
+
+static void the_snapshot_has_ranges_and_what_became_of_those_that_are_gone(void **state)
+{
+	devmap_snapshot before, after;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(both_modes); i++) {
+		struct hmm hmm = hmm_open((struct hmm_wish){.faults = both_modes[i], .nr_pages = 10});
+		devmap_map_info info = {.id = 0};
+
+		before = snapshot_of(&hmm, &info);
+		assert_int_equal(info.is_range, 1);
+		assert_int_equal(info.resident + info.on_device, 0);
+		write_pages(&hmm, 0, 8, 1);
+		send_out(&hmm, 0, 5);
+		bring_in(&hmm, 0, 2);
+		after = snapshot_of(&hmm, &info);
+		assert_int_equal(info.resident, 5);
+		assert_int_equal(info.on_device, 3);
+		assert_int_equal(after.migration.resident, 5);
+		assert_int_equal(after.migration.on_device, 3);
+		assert_int_equal(after.migration.to_device, before.migration.to_device + 5);
+		assert_int_equal(after.migration.to_ram, before.migration.to_ram + 2);
+		hmm_close(&hmm);
+		before = after;
+		assert_ok(devmap_snapshot_read(&after, sizeof(after), NULL, 0));
+		assert_int_equal(after.migration.to_device, before.migration.to_device);
+		assert_true(after.migration.to_ram >= before.migration.to_ram);
+		assert_int_equal(after.migration.failed, before.migration.failed);
+		assert_int_equal(after.migration.faults_failed, before.migration.faults_failed);
+		assert_int_equal(after.migration.resident + after.migration.on_device, 0);
+	}
+}
+
 static void a_removal_waits_for_leases_and_names_them(void **state)
 {
 	uint32_t i;
@@ -425,6 +472,7 @@ static void a_removal_waits_for_leases_and_names_them(void **state)
 		/* The lease is as good as ever. */
 		fill_page(bytes_of(&hmm, 4), PAGE_BYTES, 4, 1);
 		assert_error(devmap_hmm_range_remove(hmm.range, MILLISECOND, NULL, &busy), EBUSY);
+		assert_int_equal(take_faults(DEVMAP_FAULT_LEAK_TEARDOWN), 1);
 		devmap_cancel_waits(&cancel);
 		assert_error(devmap_hmm_range_remove(hmm.range, DEVMAP_WAIT_FOREVER, &cancel, &busy), ECANCELED);
 		assert_int_equal(busy.nr_pages, 3);
@@ -776,6 +824,7 @@ int main(void)
 		contract(without_faults_an_away_page_is_sigsegv_until_it_is_leased),
 		contract(system_calls_need_a_lease_where_only_user_mode_is_served),
 		contract(system_calls_work_on_away_pages_where_all_is_served),
+		contract(the_snapshot_has_ranges_and_what_became_of_those_that_are_gone),
 		contract(events_come_in_order),
 		contract(lost_events_are_counted),
 		contract(a_wait_for_events_ends),

@@ -815,7 +815,7 @@ int main(void)
 		contract(a_snapshot_tells_every_page),
 		contract(pages_are_leased_all_or_none),
 		contract(a_leased_page_is_no_fault_to_touch),
-		contract(the_fast_lease_takes_what_is_there),
+		contract_of_counts(the_fast_lease_takes_what_is_there),
 		contract(the_limit_is_kept_by_leases),
 		contract(a_lease_beyond_the_limit_takes_nothing),
 		contract(a_fault_is_served_beyond_the_limit_where_all_else_is_in_use),

@@ -780,11 +780,11 @@ int main(void)
 		contract(waiting_for_the_maps_callbacks_from_one_of_them_is_a_deadlock),
 #endif
 		contract(a_page_taken_through_its_map_during_its_callback_may_call_again),
-		contract(a_frame_says_which_callback_to_run),
-		contract(a_frame_of_a_host_page_has_no_callback),
-		contract(an_ordinary_page_has_no_frame),
-		contract(frames_nest_as_callbacks_do),
-		contract(frames_and_puts_of_many_threads_call_once_for_each_edge),
+		contract_of_counts(a_frame_says_which_callback_to_run),
+		contract_of_counts(a_frame_of_a_host_page_has_no_callback),
+		contract_of_counts(an_ordinary_page_has_no_frame),
+		contract_of_counts(frames_nest_as_callbacks_do),
+		contract_of_counts(frames_and_puts_of_many_threads_call_once_for_each_edge),
 #else
 		contract(managed_types_are_refused),
 #endif

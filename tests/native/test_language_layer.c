@@ -147,10 +147,10 @@ static void a_fast_end_says_whom_to_wake(void **state)
 }
 
 static const struct CMUnitTest contracts[] = {
-	contract(fast_takes_what_the_long_way_takes),
-	contract(fast_refuses_without_a_trace_what_the_long_way_explains),
-	contract(a_callback_is_known_by_its_pages),
-	contract(a_fast_end_says_whom_to_wake),
+	contract_of_counts(fast_takes_what_the_long_way_takes),
+	contract_of_counts(fast_refuses_without_a_trace_what_the_long_way_explains),
+	contract_of_counts(a_callback_is_known_by_its_pages),
+	contract_of_counts(a_fast_end_says_whom_to_wake),
 };
 
 int main(void)

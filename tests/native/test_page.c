@@ -727,7 +727,7 @@ int main(void)
 		contract(a_put_of_more_than_is_held_of_an_ordinary_page_is_caught_and_frees_nothing),
 		contract(taking_a_freed_ordinary_page_is_caught),
 		contract(a_count_that_overflows_saturates),
-		contract(the_highest_count_is_a_count_still),
+		contract_of_counts(the_highest_count_is_a_count_still),
 		contract(taking_a_page_at_the_highest_count_through_its_map_is_refused),
 		contract(a_saturated_ordinary_page_is_never_freed),
 		contract(a_saturated_page_keeps_its_map_from_being_torn_down),

@@ -278,7 +278,7 @@ static void faults_are_counted_by_kind(void **state)
 	devmap_get_page(freed);
 	assert_only_moved(&before, MOVED(faults_use_after_free, 1));
 	before = stats_now();
-	devmap_report_driver_fault(page, NULL);
+	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, page, NULL);
 	assert_only_moved(&before, MOVED(faults_driver, 1));
 
 	set_refcount(page, 1);

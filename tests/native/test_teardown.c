@@ -119,7 +119,9 @@ static void an_expired_teardown_loses_nothing_and_a_retry_succeeds(void **state)
 	(void)state;
 	memset(devmap_page_address(page), 0x42, PAGE_BYTES);
 	assert_error(devmap_memunmap_pages(map, 0, NULL, NULL), EBUSY);
+	assert_int_equal(take_faults(DEVMAP_FAULT_LEAK_TEARDOWN), 0);
 	assert_error(devmap_memunmap_pages(map, MILLISECOND, NULL, NULL), EBUSY);
+	assert_int_equal(take_faults(DEVMAP_FAULT_LEAK_TEARDOWN), 1);
 	assert_int_equal(stats_now().teardown_timeouts, before + 2);
 	assert_takes_no_users(map, page);
 	/* The holder goes on: it shares, reads, and puts. */
@@ -127,6 +129,86 @@ static void an_expired_teardown_loses_nothing_and_a_retry_succeeds(void **state)
 	assert_int_equal(devmap_page_count(page), 3);
 	assert_int_equal(*(unsigned char *)devmap_page_address(page), 0x42);
 	devmap_put_page_refs(page, 2);
+	destroy_map(map);
+}
+
+static devmap_fault heard;
+static char heard_message[256];
+
+/* The message is there during the call only. */
+static void hear(const devmap_fault *fault, void *data)
+{
+	(void)data;
+	heard = *fault;
+	(void)snprintf(heard_message, sizeof(heard_message), "%s", fault->message);
+}
+
+static void a_teardown_that_waited_in_vain_tells_of_the_pages_and_how_to_learn_more(void **state)
+{
+	static const struct {
+		int32_t level;
+		const char *advice;
+	} advices[] = {
+		{DEVMAP_LEVEL_OFF, "raise the level to DEVMAP_LEVEL_SAMPLED"},
+		{DEVMAP_LEVEL_COUNTERS, "raise the level to DEVMAP_LEVEL_SAMPLED"},
+		{DEVMAP_LEVEL_SAMPLED, "raised to DEVMAP_LEVEL_FULL"},
+		{DEVMAP_LEVEL_FULL, "devmap_track_read()"},
+	};
+	devmap_pagemap *map = create_host_map(8);
+	const uint64_t before = stats_now().leaks_teardown;
+	devmap_page *page;
+
+	(void)state;
+	assert_ok(devmap_pagemap_get_pages(map, 3, 2, &page));
+	devmap_set_fault_handler(hear, NULL);
+	for (size_t i = 0; i < ARRAY_LENGTH(advices); i++) {
+		heard = (devmap_fault){0};
+		assert_ok(devmap_set_level(advices[i].level));
+		assert_error(devmap_memunmap_pages(map, MILLISECOND, NULL, NULL), EBUSY);
+		assert_int_equal(heard.kind, DEVMAP_FAULT_LEAK_TEARDOWN);
+		assert_ptr_equal(heard.page, page);
+		assert_ptr_equal(heard.pgmap, map);
+		assert_int_equal(heard.index, 3);
+		assert_int_equal(heard.count, 2);
+		assert_non_null(strstr(heard_message, "2 of its pages"));
+		assert_non_null(strstr(heard_message, advices[i].advice));
+	}
+	assert_ok(devmap_set_level(DEVMAP_LEVEL_COUNTERS));
+	assert_int_equal(stats_now().leaks_teardown, before + ARRAY_LENGTH(advices));
+	devmap_put_pages(page, 2);
+	destroy_map(map);
+}
+
+static void a_teardown_that_waited_for_references_alone_is_blocked(void **state)
+{
+	devmap_pagemap *map = create_host_map(2);
+	devmap_pagemap *found = devmap_get_pagemap((void *)map->start, NULL);
+
+	(void)state;
+	devmap_set_fault_handler(hear, NULL);
+	heard = (devmap_fault){0};
+	assert_error(devmap_memunmap_pages(map, MILLISECOND, NULL, NULL), EBUSY);
+	assert_int_equal(heard.kind, DEVMAP_FAULT_BLOCKED_TEARDOWN);
+	assert_null(heard.page);
+	assert_ptr_equal(heard.pgmap, map);
+	assert_non_null(strstr(heard_message, "1 references"));
+	devmap_put_pagemap(found);
+	destroy_map(map);
+}
+
+static void a_teardown_that_asked_once_or_was_cancelled_leaks_nothing(void **state)
+{
+	devmap_pagemap *map = create_host_map(2);
+	devmap_page *page = take_page(map, 0);
+	devmap_cancel cancelled = {1};
+	const devmap_stats before = stats_now();
+
+	(void)state;
+	assert_error(devmap_memunmap_pages(map, 0, NULL, NULL), EBUSY);
+	assert_error(devmap_memunmap_pages(map, DEVMAP_WAIT_FOREVER, &cancelled, NULL), ECANCELED);
+	assert_int_equal(stats_now().leaks_teardown, before.leaks_teardown);
+	assert_int_equal(stats_now().faults_blocked_teardown, before.faults_blocked_teardown);
+	devmap_put_page(page);
 	destroy_map(map);
 }
 
@@ -971,6 +1053,9 @@ int main(void)
 		contract(a_teardown_counts_the_references_on_the_map),
 		contract(the_report_is_left_alone_on_success),
 		contract(an_expired_teardown_loses_nothing_and_a_retry_succeeds),
+		contract(a_teardown_that_waited_in_vain_tells_of_the_pages_and_how_to_learn_more),
+		contract(a_teardown_that_waited_for_references_alone_is_blocked),
+		contract(a_teardown_that_asked_once_or_was_cancelled_leaks_nothing),
 		contract(a_resumed_map_takes_users_again),
 		contract(resuming_a_live_map_changes_nothing),
 		contract(the_driver_is_called_during_a_teardown),

@@ -206,6 +206,12 @@ public unsafe partial struct devmap_idle_frame
 
     [NativeTypeName("uint32_t")]
     public uint counted;
+
+    [NativeTypeName("uint64_t")]
+    public ulong started_ns;
+
+    [NativeTypeName("uint64_t")]
+    public ulong index;
 }
 
 public unsafe partial struct devmap_layout_break
@@ -571,6 +577,74 @@ public partial struct devmap_hmm_event
     public uint reserved;
 }
 
+public enum devmap_level
+{
+    DEVMAP_LEVEL_INHERIT = -1,
+    DEVMAP_LEVEL_OFF = 0,
+    DEVMAP_LEVEL_COUNTERS = 1,
+    DEVMAP_LEVEL_SAMPLED = 2,
+    DEVMAP_LEVEL_FULL = 3,
+}
+
+[NativeTypeName("unsigned int")]
+public enum devmap_page_event
+{
+    DEVMAP_PAGE_EVENT_NONE = 0,
+    DEVMAP_PAGE_EVENT_ACTIVATED = 1,
+    DEVMAP_PAGE_EVENT_SHARED = 2,
+    DEVMAP_PAGE_EVENT_DROPPED = 3,
+    DEVMAP_PAGE_EVENT_IDLE = 4,
+    DEVMAP_PAGE_EVENT_FREED = 5,
+    DEVMAP_PAGE_EVENT_MARKED = 6,
+    DEVMAP_PAGE_EVENT_UNMARKED = 7,
+    DEVMAP_PAGE_EVENT_MIGRATED_AWAY = 8,
+    DEVMAP_PAGE_EVENT_MIGRATED_BACK = 9,
+    DEVMAP_PAGE_EVENT_OWNED = 10,
+    DEVMAP_PAGE_EVENT_REFUSED = 11,
+    DEVMAP_PAGE_EVENT_SATURATED = 12,
+}
+
+public unsafe partial struct devmap_reference
+{
+    [NativeTypeName("uint64_t")]
+    public ulong id;
+
+    public devmap_pagemap* pgmap;
+
+    [NativeTypeName("uint64_t")]
+    public ulong index;
+
+    [NativeTypeName("uint64_t")]
+    public ulong owner;
+
+    [NativeTypeName("uint64_t")]
+    public ulong taken_ns;
+
+    [NativeTypeName("uint64_t")]
+    public ulong history;
+
+    [NativeTypeName("uint32_t")]
+    public uint nr_refs;
+
+    [NativeTypeName("uint32_t")]
+    public uint thread;
+
+    [NativeTypeName("uint32_t")]
+    public uint stack;
+
+    [NativeTypeName("uint32_t")]
+    public uint activated;
+
+    [NativeTypeName("char[16]")]
+    public _thread_name_e__FixedBuffer thread_name;
+
+    [InlineArray(16)]
+    public partial struct _thread_name_e__FixedBuffer
+    {
+        public sbyte e0;
+    }
+}
+
 public partial struct devmap_stats_gauge
 {
     [NativeTypeName("uint64_t")]
@@ -636,6 +710,30 @@ public partial struct devmap_stats
     [NativeTypeName("uint64_t")]
     public ulong faults_driver;
 
+    [NativeTypeName("uint64_t")]
+    public ulong faults_slow_callback;
+
+    [NativeTypeName("uint64_t")]
+    public ulong faults_blocked_teardown;
+
+    [NativeTypeName("uint64_t")]
+    public ulong faults_use_after_dispose;
+
+    [NativeTypeName("uint64_t")]
+    public ulong leaks_lost;
+
+    [NativeTypeName("uint64_t")]
+    public ulong leaks_teardown;
+
+    [NativeTypeName("uint64_t")]
+    public ulong leaks_ops;
+
+    [NativeTypeName("uint64_t")]
+    public ulong leaks_held;
+
+    [NativeTypeName("uint64_t")]
+    public ulong references_untracked;
+
     public devmap_stats_gauge pagemaps;
 
     public devmap_stats_gauge ordinary_pages;
@@ -655,6 +753,13 @@ public enum devmap_fault_kind
     DEVMAP_FAULT_USE_AFTER_FREE = 2,
     DEVMAP_FAULT_ACTIVATION = 3,
     DEVMAP_FAULT_DRIVER = 4,
+    DEVMAP_FAULT_SLOW_CALLBACK = 5,
+    DEVMAP_FAULT_BLOCKED_TEARDOWN = 6,
+    DEVMAP_FAULT_USE_AFTER_DISPOSE = 7,
+    DEVMAP_FAULT_LEAK_LOST = 8,
+    DEVMAP_FAULT_LEAK_TEARDOWN = 9,
+    DEVMAP_FAULT_LEAK_OPS = 10,
+    DEVMAP_FAULT_LEAK_HELD = 11,
 }
 
 public unsafe partial struct devmap_fault
@@ -674,6 +779,185 @@ public unsafe partial struct devmap_fault
 
     [NativeTypeName("const char *")]
     public sbyte* message;
+
+    [NativeTypeName("uint64_t")]
+    public ulong duration_ns;
+
+    [NativeTypeName("uint64_t")]
+    public ulong reference;
+}
+
+public partial struct devmap_histogram
+{
+    [NativeTypeName("uint64_t")]
+    public ulong count;
+
+    [NativeTypeName("uint64_t")]
+    public ulong sum_ns;
+
+    [NativeTypeName("uint64_t")]
+    public ulong max_ns;
+
+    [NativeTypeName("uint64_t[40]")]
+    public _buckets_e__FixedBuffer buckets;
+
+    [InlineArray(40)]
+    public partial struct _buckets_e__FixedBuffer
+    {
+        public ulong e0;
+    }
+}
+
+public partial struct devmap_gate_change
+{
+    [NativeTypeName("uint64_t")]
+    public ulong time_ns;
+
+    [NativeTypeName("int32_t")]
+    public int holders;
+
+    [NativeTypeName("uint32_t")]
+    public uint thread;
+}
+
+public partial struct devmap_migration_totals
+{
+    [NativeTypeName("uint64_t")]
+    public ulong to_device;
+
+    [NativeTypeName("uint64_t")]
+    public ulong to_ram;
+
+    [NativeTypeName("uint64_t")]
+    public ulong faults;
+
+    [NativeTypeName("uint64_t")]
+    public ulong faults_failed;
+
+    [NativeTypeName("uint64_t")]
+    public ulong failed;
+
+    [NativeTypeName("uint64_t")]
+    public ulong on_device;
+
+    [NativeTypeName("uint64_t")]
+    public ulong resident;
+}
+
+public partial struct devmap_snapshot
+{
+    [NativeTypeName("uint32_t")]
+    public uint version;
+
+    [NativeTypeName("uint32_t")]
+    public uint size;
+
+    [NativeTypeName("uint64_t")]
+    public ulong time_ns;
+
+    [NativeTypeName("uint64_t")]
+    public ulong realtime_ns;
+
+    [NativeTypeName("uint32_t")]
+    public uint pid;
+
+    [NativeTypeName("int32_t")]
+    public int level;
+
+    [NativeTypeName("int32_t")]
+    public int gate_holders;
+
+    [NativeTypeName("int32_t")]
+    public int gate_user_holders;
+
+    [NativeTypeName("uint64_t")]
+    public ulong gate_changes;
+
+    [NativeTypeName("devmap_gate_change[64]")]
+    public _gate_history_e__FixedBuffer gate_history;
+
+    public devmap_stats stats;
+
+    public devmap_histogram callbacks;
+
+    public devmap_histogram layout_breaks;
+
+    public devmap_migration_totals migration;
+
+    [NativeTypeName("uint64_t")]
+    public ulong references;
+
+    [NativeTypeName("uint64_t")]
+    public ulong stacks;
+
+    [NativeTypeName("uint64_t")]
+    public ulong nr_maps;
+
+    [InlineArray(64)]
+    public partial struct _gate_history_e__FixedBuffer
+    {
+        public devmap_gate_change e0;
+    }
+}
+
+[NativeTypeName("unsigned int")]
+public enum devmap_map_state
+{
+    DEVMAP_MAP_LIVE = 0,
+    DEVMAP_MAP_DYING = 1,
+}
+
+public unsafe partial struct devmap_map_info
+{
+    [NativeTypeName("uint64_t")]
+    public ulong id;
+
+    public devmap_pagemap* pgmap;
+
+    [NativeTypeName("uint64_t")]
+    public ulong start;
+
+    [NativeTypeName("uint64_t")]
+    public ulong length;
+
+    [NativeTypeName("uint64_t")]
+    public ulong page_size;
+
+    [NativeTypeName("uint64_t")]
+    public ulong nr_pages;
+
+    [NativeTypeName("uint64_t")]
+    public ulong pages_in_use;
+
+    [NativeTypeName("uint64_t")]
+    public ulong resident;
+
+    [NativeTypeName("uint64_t")]
+    public ulong on_device;
+
+    [NativeTypeName("int32_t")]
+    public int type;
+
+    [NativeTypeName("int32_t")]
+    public int state;
+
+    [NativeTypeName("int32_t")]
+    public int level;
+
+    [NativeTypeName("uint32_t")]
+    public uint layout_breaks;
+
+    [NativeTypeName("uint32_t")]
+    public uint claimed;
+
+    [NativeTypeName("uint32_t")]
+    public uint is_file;
+
+    [NativeTypeName("uint32_t")]
+    public uint is_range;
+
+    [NativeTypeName("uint32_t")]
+    public uint has_driver;
 }
 
 public static unsafe partial class NativeMethods
@@ -1051,13 +1335,70 @@ public static unsafe partial class NativeMethods
     public static extern int devmap_hmm_range_wait_events(devmap_hmm_range* range, devmap_hmm_event* events, [NativeTypeName("uint32_t")] uint capacity, [NativeTypeName("int64_t")] long timeout_ns, [NativeTypeName("const devmap_cancel *")] devmap_cancel* cancel, [NativeTypeName("uint64_t *")] ulong* lost);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_set_level([NativeTypeName("int32_t")] int level);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("int32_t")]
+    [SuppressGCTransition]
+    public static extern int devmap_get_level();
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_pagemap_set_level(devmap_pagemap* map, [NativeTypeName("int32_t")] int level);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("int32_t")]
+    [SuppressGCTransition]
+    public static extern int devmap_pagemap_get_level(devmap_pagemap* map);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_track_read(devmap_pagemap* map, [NativeTypeName("uint64_t")] ulong first_page, [NativeTypeName("uint64_t")] ulong nr_pages, [NativeTypeName("uint64_t")] ulong older_than_ns, devmap_reference* references, [NativeTypeName("uint64_t")] ulong capacity, [NativeTypeName("uint64_t *")] ulong* nr_found);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("uint64_t")]
+    public static extern ulong devmap_page_history(devmap_pagemap* map, [NativeTypeName("uint64_t")] ulong index);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("uint64_t")]
+    public static extern ulong devmap_report_held([NativeTypeName("uint64_t")] ulong limit_ns);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("uint32_t")]
+    public static extern uint devmap_own_references(devmap_page* page, [NativeTypeName("uint64_t")] ulong nr_pages, [NativeTypeName("uint64_t")] ulong owner);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void devmap_put_owned_pages(devmap_page* page, [NativeTypeName("uint64_t")] ulong nr_pages, [NativeTypeName("uint64_t")] ulong owner);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("uint32_t")]
+    [SuppressGCTransition]
+    public static extern uint devmap_stack_read([NativeTypeName("uint32_t")] uint stack, [NativeTypeName("const void **")] void** frames, [NativeTypeName("uint32_t")] uint capacity);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_symbolize([NativeTypeName("const void *")] void* address, [NativeTypeName("char *")] sbyte* text, [NativeTypeName("uint32_t")] uint size);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern int devmap_stats_read(devmap_stats* stats, [NativeTypeName("uint32_t")] uint size);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void devmap_set_fault_handler([NativeTypeName("devmap_fault_handler")] delegate* unmanaged[Cdecl]<devmap_fault*, void*, void> handler, void* data);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-    public static extern void devmap_report_driver_fault(devmap_page* page, [NativeTypeName("const char *")] sbyte* message);
+    public static extern int devmap_report_fault([NativeTypeName("int32_t")] int kind, devmap_page* page, [NativeTypeName("const char *")] sbyte* message);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_set_fatal_faults([NativeTypeName("uint32_t")] uint kinds);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void devmap_set_callback_limit([NativeTypeName("uint64_t")] ulong limit_ns);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_snapshot_read(devmap_snapshot* snapshot, [NativeTypeName("uint32_t")] uint size, devmap_map_info* maps, [NativeTypeName("uint64_t")] ulong capacity);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_pagemap_heat(devmap_pagemap* map, [NativeTypeName("uint64_t")] ulong first_page, [NativeTypeName("uint64_t")] ulong cell_pages, [NativeTypeName("uint32_t *")] uint* cells, [NativeTypeName("uint64_t")] ulong nr_cells);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern int devmap_dump(int fd);
 
     [NativeTypeName("#define DEVMAP_VERSION_MAJOR 0")]
     public const int DEVMAP_VERSION_MAJOR = 0;
@@ -1068,8 +1409,8 @@ public static unsafe partial class NativeMethods
     [NativeTypeName("#define DEVMAP_VERSION_PATCH 0")]
     public const int DEVMAP_VERSION_PATCH = 0;
 
-    [NativeTypeName("#define DEVMAP_ABI_VERSION 3")]
-    public const int DEVMAP_ABI_VERSION = 3;
+    [NativeTypeName("#define DEVMAP_ABI_VERSION 4")]
+    public const int DEVMAP_ABI_VERSION = 4;
 
     [NativeTypeName("#define DEVMAP_WAIT_FOREVER (-1)")]
     public const int DEVMAP_WAIT_FOREVER = (-1);
@@ -1079,6 +1420,9 @@ public static unsafe partial class NativeMethods
 
     [NativeTypeName("#define DEVMAP_ALTMAP_UNIT 4096")]
     public const int DEVMAP_ALTMAP_UNIT = 4096;
+
+    [NativeTypeName("#define DEVMAP_REFCOUNT_TRACKED (-268435456)")]
+    public const int DEVMAP_REFCOUNT_TRACKED = (-268435456);
 
     [NativeTypeName("#define DEVMAP_MAX_ORDER 18")]
     public const int DEVMAP_MAX_ORDER = 18;
@@ -1092,11 +1436,38 @@ public static unsafe partial class NativeMethods
     [NativeTypeName("#define DEVMAP_HMM_RETRY 3")]
     public const int DEVMAP_HMM_RETRY = 3;
 
-    [NativeTypeName("#define DEVMAP_STATS_VERSION 1")]
-    public const int DEVMAP_STATS_VERSION = 1;
+    [NativeTypeName("#define DEVMAP_SAMPLE_PERIOD 128")]
+    public const int DEVMAP_SAMPLE_PERIOD = 128;
 
-    [NativeTypeName("#define DEVMAP_FAULT_KINDS 5")]
-    public const int DEVMAP_FAULT_KINDS = 5;
+    [NativeTypeName("#define DEVMAP_PAGE_HISTORY 16")]
+    public const int DEVMAP_PAGE_HISTORY = 16;
+
+    [NativeTypeName("#define DEVMAP_THREAD_NAME 16")]
+    public const int DEVMAP_THREAD_NAME = 16;
+
+    [NativeTypeName("#define DEVMAP_STACK_FRAMES 32")]
+    public const int DEVMAP_STACK_FRAMES = 32;
+
+    [NativeTypeName("#define DEVMAP_STATS_VERSION 2")]
+    public const int DEVMAP_STATS_VERSION = 2;
+
+    [NativeTypeName("#define DEVMAP_FAULT_KINDS 12")]
+    public const int DEVMAP_FAULT_KINDS = 12;
+
+    [NativeTypeName("#define DEVMAP_CALLBACK_LIMIT_NS 100000000")]
+    public const int DEVMAP_CALLBACK_LIMIT_NS = 100000000;
+
+    [NativeTypeName("#define DEVMAP_TIMING_PERIOD 256")]
+    public const int DEVMAP_TIMING_PERIOD = 256;
+
+    [NativeTypeName("#define DEVMAP_HISTOGRAM_BUCKETS 40")]
+    public const int DEVMAP_HISTOGRAM_BUCKETS = 40;
+
+    [NativeTypeName("#define DEVMAP_GATE_HISTORY 64")]
+    public const int DEVMAP_GATE_HISTORY = 64;
+
+    [NativeTypeName("#define DEVMAP_SNAPSHOT_VERSION 1")]
+    public const int DEVMAP_SNAPSHOT_VERSION = 1;
 }
 
 /// <summary>Defines the type of a member as it was used in the native signature.</summary>

@@ -52,7 +52,7 @@ extern "C" {
  * compiled against an older header would not survive, or one against this header an older library; a language binding
  * compares it before its first call.
  */
-#define DEVMAP_ABI_VERSION 3
+#define DEVMAP_ABI_VERSION 4
 
 /** @return DEVMAP_ABI_VERSION of the library that is loaded. Any thread; never fails. */
 DEVMAP_API uint32_t devmap_abi_version(void);

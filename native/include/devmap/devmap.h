@@ -5,7 +5,7 @@
  *
  *     static_key.h <- pagemap.h <- page.h <- fs_dax.h <- dax_file.h
  *                                         <- hmm.h <- migrate.h      store.h <- hmm.h
- *                                         <- diagnostics.h
+ *                                         <- track.h <- diagnostics.h <- capture.h
  *
  * Errors are negative errno values; out parameters are untouched on failure. Unless a function says otherwise it may be
  * called from any thread, and from a driver's callback; never from a signal handler, as threads count what they do without
@@ -26,6 +26,8 @@
 #include <devmap/store.h>
 #include <devmap/hmm.h>
 #include <devmap/migrate.h>
+#include <devmap/track.h>
 #include <devmap/diagnostics.h>
+#include <devmap/capture.h>
 
 #endif

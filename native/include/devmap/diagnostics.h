@@ -6,7 +6,7 @@
 #ifndef DEVMAP_DIAGNOSTICS_H
 #define DEVMAP_DIAGNOSTICS_H
 
-#include <devmap/page.h>
+#include <devmap/track.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,7 +30,15 @@ extern "C" {
 	X(faults_underflow, "references dropped that nobody held")                                                \
 	X(faults_use_after_free, "references taken on a freed page")                                     \
 	X(faults_activation, "idle pages taken by devmap_get_page() on a map that refused it")                    \
-	X(faults_driver, "callbacks that failed, as a language layer reported them")
+	X(faults_driver, "callbacks that failed, as a language layer reported them")                              \
+	X(faults_slow_callback, "callbacks that took longer than the limit, of those that were timed")            \
+	X(faults_blocked_teardown, "teardowns that ended busy with no page out, for a callback or a map reference")   \
+	X(faults_use_after_dispose, "uses of a disposed owner, as a language layer reported them")                \
+	X(leaks_lost, "owners of references that were lost, as a language layer reported them")                   \
+	X(leaks_teardown, "teardowns that waited, and ended with pages in use")                                   \
+	X(leaks_ops, "holds of the gate never given back, as a language layer reported them")                     \
+	X(leaks_held, "references held for longer than the limit")                                                \
+	X(references_untracked, "references that should have been tracked, but the table was full")
 
 /** The gauges, each X(name, what it counts): total since the start, current, and the highest current. */
 #define DEVMAP_STATS_GAUGES(X)                                                                                    \
@@ -48,7 +56,7 @@ typedef struct devmap_stats_gauge {
 } devmap_stats_gauge;
 
 /** Version of devmap_stats. */
-#define DEVMAP_STATS_VERSION 1
+#define DEVMAP_STATS_VERSION 2
 
 #define DEVMAP_STATS_DECLARE_COUNTER(name, text) uint64_t name;
 #define DEVMAP_STATS_DECLARE_GAUGE(name, text) devmap_stats_gauge name;
@@ -74,7 +82,7 @@ typedef struct devmap_stats {
  */
 DEVMAP_API DEVMAP_MUST_CHECK int devmap_stats_read(devmap_stats *stats, uint32_t size);
 
-/** Kinds of fault. */
+/** Kinds of fault: broken contracts, and from DEVMAP_FAULT_LEAK_LOST on, leaks. */
 typedef enum devmap_fault_kind {
 	/** More than 2^31 - 1 references: the page is saturated, and leaks. */
 	DEVMAP_FAULT_OVERFLOW = 0,
@@ -84,12 +92,26 @@ typedef enum devmap_fault_kind {
 	DEVMAP_FAULT_USE_AFTER_FREE = 2,
 	/** devmap_get_page() on an idle page of a map that is being torn down, or whose layout is being broken. */
 	DEVMAP_FAULT_ACTIVATION = 3,
-	/** A driver's callback failed; reported by a language layer with devmap_report_driver_fault(). */
+	/** A driver's callback failed; reported by a language layer. */
 	DEVMAP_FAULT_DRIVER = 4,
+	/** A driver's callback took longer than devmap_set_callback_limit(); see there which are timed. */
+	DEVMAP_FAULT_SLOW_CALLBACK = 5,
+	/** A teardown that waited ended busy with no page out: a callback did not return, or a map reference is held. */
+	DEVMAP_FAULT_BLOCKED_TEARDOWN = 6,
+	/** A disposed owner of references was used; reported by a language layer. */
+	DEVMAP_FAULT_USE_AFTER_DISPOSE = 7,
+	/** An owner of references was lost without giving them back; reported by a language layer. */
+	DEVMAP_FAULT_LEAK_LOST = 8,
+	/** A teardown that waited ended with pages in use. */
+	DEVMAP_FAULT_LEAK_TEARDOWN = 9,
+	/** A hold of the gate was never given back; reported by a language layer. */
+	DEVMAP_FAULT_LEAK_OPS = 10,
+	/** A reference was held for longer than the limit of devmap_report_held(). */
+	DEVMAP_FAULT_LEAK_HELD = 11,
 } devmap_fault_kind;
 
 /** Number of kinds. */
-#define DEVMAP_FAULT_KINDS 5
+#define DEVMAP_FAULT_KINDS 12
 
 /** A fault, as the handler is given it; valid during the call. */
 typedef struct devmap_fault {
@@ -99,12 +121,19 @@ typedef struct devmap_fault {
 	int32_t count;
 	/** The page, or NULL. */
 	devmap_page *page;
-	/** The page's map, or NULL for an ordinary page. */
+	/**
+	 * The page's map, or NULL for an ordinary page. Of SLOW_CALLBACK and LEAK_HELD, which are told without the page, only to be
+	 * compared: it may be torn down by now.
+	 */
 	devmap_pagemap *pgmap;
 	/** Index of the page in its map. */
 	uint64_t index;
 	/** What happened, in English, zero-terminated. */
 	const char *message;
+	/** Of SLOW_CALLBACK and LEAK_HELD: how long it took, in nanoseconds; else 0. */
+	uint64_t duration_ns;
+	/** Of LEAK_HELD: the reference's devmap_reference.id; else 0. */
+	uint64_t reference;
 } devmap_fault;
 
 /**
@@ -121,10 +150,34 @@ typedef void (*devmap_fault_handler)(const devmap_fault *fault, void *data);
 DEVMAP_API void devmap_set_fault_handler(devmap_fault_handler handler, void *data);
 
 /**
- * Reports that a driver's callback for @p page failed, for language layers whose exceptions end there.
- * @param message zero-terminated, read during the call; NULL for a general one.
+ * Reports a fault that a language layer met: one of DRIVER, USE_AFTER_DISPOSE, LEAK_LOST and LEAK_OPS.
+ * @param page    the page, which the caller keeps there during the call, or NULL.
+ * @param message zero-terminated, read during the call; NULL for the kind's general one.
+ * @return 0, or -EINVAL with nothing done for another kind.
  */
-DEVMAP_API void devmap_report_driver_fault(devmap_page *page, const char *message);
+DEVMAP_API int devmap_report_fault(int32_t kind, devmap_page *page, const char *message);
+
+/**
+ * Makes faults of some kinds fatal: after the handler has heard of one, it is printed and the process ends by abort(3). No
+ * kind is unless asked. Any thread.
+ * @param kinds bits 1 << devmap_fault_kind; 0 for none.
+ * @return 0, or -EINVAL with nothing done for a bit of no kind.
+ */
+DEVMAP_API DEVMAP_MUST_CHECK int devmap_set_fatal_faults(uint32_t kinds);
+
+/** The limit of devmap_set_callback_limit() at the start: 100 ms, in nanoseconds. No source: a hundred disk accesses. */
+#define DEVMAP_CALLBACK_LIMIT_NS 100000000
+
+/**
+ * Sets how long a driver's callback may take before it is reported as DEVMAP_FAULT_SLOW_CALLBACK, after it returned. At the
+ * levels (track.h) COUNTERS and SAMPLED one callback in DEVMAP_TIMING_PERIOD is timed, on each thread; at FULL all are; at OFF
+ * none. A batch is one callback. Any thread.
+ * @param limit_ns nanoseconds; 0 for no limit.
+ */
+DEVMAP_API void devmap_set_callback_limit(uint64_t limit_ns);
+
+/** Of how many callbacks on a thread one is timed, below DEVMAP_LEVEL_FULL. */
+#define DEVMAP_TIMING_PERIOD 256
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
  *     n > 0       n users (the kernel's n + 1)      n + 1 references
  *     0           idle (the kernel's 1)             1 reference
  *     -1          frozen: of a range (migrate.h)    freed
+ *     T + n       tracked: n users, whose gets and puts are followed (track.h); T is DEVMAP_REFCOUNT_TRACKED
  *     far below   saturated: never idle, never freed, never handed out again
  *
  * A drop looks at its own result. Only 0 and below leave the inline path, so a put that leaves a reference behind reads
@@ -23,6 +24,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/** The count of a tracked page without users. It has less than 2^27 of them; more, and it is tracked no more. */
+#define DEVMAP_REFCOUNT_TRACKED (-268435456)
 
 /** Metadata of one page: 64 bytes, a cache line, so that neighbours never share one. Read with the functions below. */
 struct devmap_page {
@@ -68,6 +72,10 @@ typedef struct devmap_idle_frame {
 	uint32_t shard;
 	/** The library's. */
 	uint32_t counted;
+	/** The library's. */
+	uint64_t started_ns;
+	/** The library's. */
+	uint64_t index;
 } devmap_idle_frame;
 
 /*
@@ -106,10 +114,12 @@ inline DEVMAP_API devmap_page *devmap_compound_head(devmap_page *page)
 /** @return the count as the kernel tells it: 1 = an idle device page. A moment's answer; any thread. */
 inline DEVMAP_API int32_t devmap_page_count(devmap_page *page)
 {
-	int32_t refs =
-		DEVMAP_STD atomic_load_explicit(&devmap_compound_head(page)->refcount, DEVMAP_STD memory_order_relaxed);
+	uint32_t refs = (uint32_t)DEVMAP_STD atomic_load_explicit(
+		&devmap_compound_head(page)->refcount, DEVMAP_STD memory_order_relaxed);
+	uint32_t tracked = refs - (uint32_t)DEVMAP_REFCOUNT_TRACKED;
 
-	return (int32_t)((uint32_t)refs + 1u);
+	/* From T - 2^27 to T + 2^27 - 1 it is tracked. */
+	return (int32_t)((tracked + (UINT32_C(1) << 27) < UINT32_C(1) << 28 ? tracked : refs) + 1u);
 }
 
 /** @return the map that @p page was looked up in, or NULL for an ordinary page. */
@@ -326,12 +336,13 @@ DEVMAP_API bool devmap_page_in_callback(const devmap_page *page);
 DEVMAP_API void devmap_page_idle_end(devmap_idle_frame *frame);
 
 /**
- * devmap_page_idle_end() without the waking, which asks the system: does not block.
+ * devmap_page_idle_end() without the waking, which asks the system, and without the report of a callback that took too long:
+ * does not block, and calls nothing back.
  * @return whether the caller has to call devmap_page_idle_wake() with the same frame.
  */
 DEVMAP_API DEVMAP_MUST_CHECK bool devmap_page_idle_end_fast(devmap_idle_frame *frame);
 
-/** Wakes whoever may have waited for what devmap_page_idle_end_fast() ended. */
+/** Wakes whoever may have waited for what devmap_page_idle_end_fast() ended, and reports a callback that took too long. */
 DEVMAP_API void devmap_page_idle_wake(const devmap_idle_frame *frame);
 
 #ifdef __cplusplus

@@ -127,6 +127,8 @@ static void page(void)
 	FIELD(devmap_idle_frame, outer);
 	FIELD(devmap_idle_frame, shard);
 	FIELD(devmap_idle_frame, counted);
+	FIELD(devmap_idle_frame, started_ns);
+	FIELD(devmap_idle_frame, index);
 }
 
 static void fs_dax(void)
@@ -299,12 +301,127 @@ static void migrate(void)
 	FIELD(devmap_hmm_event, reserved);
 }
 
+static void track(void)
+{
+	CONSTANT(DEVMAP_SAMPLE_PERIOD);
+	CONSTANT(DEVMAP_PAGE_HISTORY);
+	CONSTANT(DEVMAP_THREAD_NAME);
+	CONSTANT(DEVMAP_STACK_FRAMES);
+	CONSTANT(DEVMAP_REFCOUNT_TRACKED);
+
+	ENUM(devmap_level);
+	MEMBER(devmap_level, DEVMAP_LEVEL_INHERIT);
+	MEMBER(devmap_level, DEVMAP_LEVEL_OFF);
+	MEMBER(devmap_level, DEVMAP_LEVEL_COUNTERS);
+	MEMBER(devmap_level, DEVMAP_LEVEL_SAMPLED);
+	MEMBER(devmap_level, DEVMAP_LEVEL_FULL);
+
+	ENUM(devmap_page_event);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_NONE);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_ACTIVATED);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_SHARED);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_DROPPED);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_IDLE);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_FREED);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_MARKED);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_UNMARKED);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_MIGRATED_AWAY);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_MIGRATED_BACK);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_OWNED);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_REFUSED);
+	MEMBER(devmap_page_event, DEVMAP_PAGE_EVENT_SATURATED);
+
+	STRUCT(devmap_reference);
+	FIELD(devmap_reference, id);
+	FIELD(devmap_reference, pgmap);
+	FIELD(devmap_reference, index);
+	FIELD(devmap_reference, owner);
+	FIELD(devmap_reference, taken_ns);
+	FIELD(devmap_reference, history);
+	FIELD(devmap_reference, nr_refs);
+	FIELD(devmap_reference, thread);
+	FIELD(devmap_reference, stack);
+	FIELD(devmap_reference, activated);
+	FIELD(devmap_reference, thread_name);
+}
+
+static void capture(void)
+{
+	CONSTANT(DEVMAP_HISTOGRAM_BUCKETS);
+	CONSTANT(DEVMAP_GATE_HISTORY);
+	CONSTANT(DEVMAP_SNAPSHOT_VERSION);
+
+	STRUCT(devmap_histogram);
+	FIELD(devmap_histogram, count);
+	FIELD(devmap_histogram, sum_ns);
+	FIELD(devmap_histogram, max_ns);
+	FIELD(devmap_histogram, buckets);
+
+	STRUCT(devmap_gate_change);
+	FIELD(devmap_gate_change, time_ns);
+	FIELD(devmap_gate_change, holders);
+	FIELD(devmap_gate_change, thread);
+
+	STRUCT(devmap_migration_totals);
+	FIELD(devmap_migration_totals, to_device);
+	FIELD(devmap_migration_totals, to_ram);
+	FIELD(devmap_migration_totals, faults);
+	FIELD(devmap_migration_totals, faults_failed);
+	FIELD(devmap_migration_totals, failed);
+	FIELD(devmap_migration_totals, on_device);
+	FIELD(devmap_migration_totals, resident);
+
+	STRUCT(devmap_snapshot);
+	FIELD(devmap_snapshot, version);
+	FIELD(devmap_snapshot, size);
+	FIELD(devmap_snapshot, time_ns);
+	FIELD(devmap_snapshot, realtime_ns);
+	FIELD(devmap_snapshot, pid);
+	FIELD(devmap_snapshot, level);
+	FIELD(devmap_snapshot, gate_holders);
+	FIELD(devmap_snapshot, gate_user_holders);
+	FIELD(devmap_snapshot, gate_changes);
+	FIELD(devmap_snapshot, gate_history);
+	FIELD(devmap_snapshot, stats);
+	FIELD(devmap_snapshot, callbacks);
+	FIELD(devmap_snapshot, layout_breaks);
+	FIELD(devmap_snapshot, migration);
+	FIELD(devmap_snapshot, references);
+	FIELD(devmap_snapshot, stacks);
+	FIELD(devmap_snapshot, nr_maps);
+
+	ENUM(devmap_map_state);
+	MEMBER(devmap_map_state, DEVMAP_MAP_LIVE);
+	MEMBER(devmap_map_state, DEVMAP_MAP_DYING);
+
+	STRUCT(devmap_map_info);
+	FIELD(devmap_map_info, id);
+	FIELD(devmap_map_info, pgmap);
+	FIELD(devmap_map_info, start);
+	FIELD(devmap_map_info, length);
+	FIELD(devmap_map_info, page_size);
+	FIELD(devmap_map_info, nr_pages);
+	FIELD(devmap_map_info, pages_in_use);
+	FIELD(devmap_map_info, resident);
+	FIELD(devmap_map_info, on_device);
+	FIELD(devmap_map_info, type);
+	FIELD(devmap_map_info, state);
+	FIELD(devmap_map_info, level);
+	FIELD(devmap_map_info, layout_breaks);
+	FIELD(devmap_map_info, claimed);
+	FIELD(devmap_map_info, is_file);
+	FIELD(devmap_map_info, is_range);
+	FIELD(devmap_map_info, has_driver);
+}
+
 static void diagnostics(void)
 {
 #define STATS_FIELD(name, text) FIELD(devmap_stats, name);
 
 	CONSTANT(DEVMAP_STATS_VERSION);
 	CONSTANT(DEVMAP_FAULT_KINDS);
+	CONSTANT(DEVMAP_CALLBACK_LIMIT_NS);
+	CONSTANT(DEVMAP_TIMING_PERIOD);
 
 	STRUCT(devmap_stats_gauge);
 	FIELD(devmap_stats_gauge, total);
@@ -324,6 +441,13 @@ static void diagnostics(void)
 	MEMBER(devmap_fault_kind, DEVMAP_FAULT_USE_AFTER_FREE);
 	MEMBER(devmap_fault_kind, DEVMAP_FAULT_ACTIVATION);
 	MEMBER(devmap_fault_kind, DEVMAP_FAULT_DRIVER);
+	MEMBER(devmap_fault_kind, DEVMAP_FAULT_SLOW_CALLBACK);
+	MEMBER(devmap_fault_kind, DEVMAP_FAULT_BLOCKED_TEARDOWN);
+	MEMBER(devmap_fault_kind, DEVMAP_FAULT_USE_AFTER_DISPOSE);
+	MEMBER(devmap_fault_kind, DEVMAP_FAULT_LEAK_LOST);
+	MEMBER(devmap_fault_kind, DEVMAP_FAULT_LEAK_TEARDOWN);
+	MEMBER(devmap_fault_kind, DEVMAP_FAULT_LEAK_OPS);
+	MEMBER(devmap_fault_kind, DEVMAP_FAULT_LEAK_HELD);
 
 	STRUCT(devmap_fault);
 	FIELD(devmap_fault, kind);
@@ -332,6 +456,8 @@ static void diagnostics(void)
 	FIELD(devmap_fault, pgmap);
 	FIELD(devmap_fault, index);
 	FIELD(devmap_fault, message);
+	FIELD(devmap_fault, duration_ns);
+	FIELD(devmap_fault, reference);
 }
 
 int main(void)
@@ -345,6 +471,8 @@ int main(void)
 	store();
 	hmm();
 	migrate();
+	track();
 	diagnostics();
+	capture();
 	return 0;
 }
