@@ -2,6 +2,7 @@
 using System.Globalization;
 using Devmap.Interop;
 using Devmap.Native;
+using Devmap.Telemetry;
 
 namespace Devmap;
 
@@ -116,9 +117,21 @@ public sealed unsafe partial class DaxFile
     private void Run(Change change, string what, long offset, long length, TimeSpan timeout, CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
+        LayoutBreak? told = Began(what, offset, length);
         int result = Execute(change, timeout, token);
+        Ended(told, result);
         if (result != 0)
             throw ErrorOf(result, what, offset, length, token);
+    }
+
+    /// <summary>Tells of a change that waits for readers; growing does not.</summary>
+    private LayoutBreak? Began(string what, long offset, long length) =>
+        length > 0 ? DiagnosticEvents.LayoutBreakStart(this, what, offset, length) : null;
+
+    private static void Ended(LayoutBreak? told, int result)
+    {
+        if (told is { } layoutBreak)
+            DiagnosticEvents.LayoutBreakStop(layoutBreak, result);
     }
 
     /// <summary>Tries at once, and gives the wait a thread of its own if there is something to wait for.</summary>
@@ -126,9 +139,11 @@ public sealed unsafe partial class DaxFile
     {
         if (token.IsCancellationRequested)
             return Task.FromCanceled(token);
+        LayoutBreak? told = Began(what, offset, length);
         int result = Execute(change, TimeSpan.Zero, token);
         if (result == -NativeError.ETIMEDOUT && timeout != TimeSpan.Zero)
-            return BlockingWait.RunAsync(() => Run(change, what, offset, length, timeout, token), token);
+            return FinishAsync(change, told, what, offset, length, timeout, token);
+        Ended(told, result);
         if (result == -NativeError.ECANCELED)
             return Task.FromCanceled(token);
         return result == 0 ? Task.CompletedTask : Task.FromException(ErrorOf(result, what, offset, length, token));

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using Devmap.Debugging;
 using Devmap.Interop;
 using Devmap.Native;
+using Devmap.Telemetry;
 
 namespace Devmap;
 
@@ -20,6 +23,8 @@ namespace Devmap;
 /// </para>
 /// <para>Lengths and offsets are in bytes.</para>
 /// </remarks>
+[DebuggerDisplay("{ToString(),nq}")]
+[DebuggerTypeProxy(typeof(DaxFileView))]
 public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
 {
     private readonly devmap_dax_file* _file;
@@ -112,7 +117,7 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
         try
         {
             var map = new DevicePageMap(
-                new FileBacking(file, isReadOnly: !write),
+                new FileBacking(file, path, isReadOnly: !write),
                 NativeMethods.devmap_dax_file_pagemap(file),
                 MemoryType.FsDax,
                 options.Driver,
@@ -262,9 +267,9 @@ public sealed unsafe partial class DaxFile : IDisposable, IAsyncDisposable
         void* address;
         int result = NativeMethods.devmap_dax_file_get_pages(_file, (ulong)offset, (ulong)length, write, &page, &pageCount, &address);
         GC.KeepAlive(Map);
-        if (result == 0)
-            taken.Begin(page, (int)pageCount, (byte*)address, length, write);
-        lease = result == 0 ? taken : null;
+        lease = result == 0 ? taken.Begin(page, (int)pageCount, (byte*)address, length, write) : null;
+        if (result != 0)
+            DiagnosticEvents.PageRefused(Map, offset / Map.PageSize, ((offset + length - 1) / Map.PageSize) - (offset / Map.PageSize) + 1, result);
         return result;
     }
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Devmap.Debugging;
 using Devmap.Interop;
 using Devmap.Native;
 
 namespace Devmap;
 
 /// <summary>A page of a map: a name for it, not a reference on it. Leases hold references.</summary>
+[DebuggerDisplay("{ToString(),nq}")]
+[DebuggerTypeProxy(typeof(DevicePageView))]
 [StructLayout(LayoutKind.Auto)]
 public readonly unsafe struct DevicePage : IEquatable<DevicePage>
 {
@@ -72,6 +76,22 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
         }
     }
 
+    /// <summary>The map; null for <c>default(DevicePage)</c>.</summary>
+    internal DevicePageMap? MapOrNull => _map;
+
+    /// <summary><see cref="Count"/>, or null where there is none to read; reports nothing.</summary>
+    internal int? CountOrNull
+    {
+        get
+        {
+            if (_map is null || _map.IsDisposed || _map.Pointer == null)
+                return null;
+            int count = PageInlines.PageCount(Pointer);
+            GC.KeepAlive(_map);
+            return count;
+        }
+    }
+
     // Metadata stays mapped while the map object lives, which this struct sees to: a page read after teardown is idle.
     private devmap_page* Pointer => &Map.Pointer->pages[Index];
 
@@ -94,7 +114,8 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
 
     /// <summary>
     /// The page's memory without a lease on it: valid during the page's callback, or under a lease of the caller's. Anything
-    /// else reads memory that may be gone.
+    /// else reads memory that may be gone; where pages are followed (<see cref="DevmapDiagnostics.Level"/>), asking for the memory of a
+    /// page that nobody holds is reported as <see cref="DevmapFaultKind.UseAfterDispose"/>.
     /// </summary>
     /// <exception cref="InvalidOperationException">The CPU can't address the memory, or may only read it.</exception>
     /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
@@ -102,8 +123,7 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
     {
         if (Map.IsReadOnly)
             throw new InvalidOperationException($"The file of {Map} is open for reading: use {nameof(DangerousGetReadOnlySpan)}.");
-        Map.ThrowIfDisposed();
-        Map.ThrowIfNotAddressable();
+        ThrowIfNoMemory();
         return new Span<byte>((void*)Address, Map.PageSize);
     }
 
@@ -112,9 +132,19 @@ public readonly unsafe struct DevicePage : IEquatable<DevicePage>
     /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
     public ReadOnlySpan<byte> DangerousGetReadOnlySpan()
     {
-        Map.ThrowIfDisposed();
-        Map.ThrowIfNotAddressable();
+        ThrowIfNoMemory();
         return new ReadOnlySpan<byte>((void*)Address, Map.PageSize);
+    }
+
+    private void ThrowIfNoMemory([CallerMemberName] string member = "")
+    {
+        Map.ThrowIfDisposed(member);
+        Map.ThrowIfNotAddressable();
+
+        // Idle, or on its way to the device; a saturated page counts as held.
+        if (TrackKey.IsEnabled && PageInlines.PageCount(Pointer) is 0 or 1 && !NativeMethods.devmap_page_in_callback(Pointer))
+            Misuse.Untaken(this, member);
+        GC.KeepAlive(_map);
     }
 
     /// <summary>The native <c>devmap_page</c>, for native code that is handed the page. The caller holds a lease on it.</summary>

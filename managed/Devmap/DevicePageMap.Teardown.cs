@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Devmap.Interop;
 using Devmap.Native;
+using Devmap.Telemetry;
 
 namespace Devmap;
 
@@ -33,7 +34,11 @@ public sealed unsafe partial class DevicePageMap
         if (TryTearDown(TimeSpan.Zero, out Exception? error))
             return ValueTask.CompletedTask;
         if (error is not PagesBusyException || _disposeTimeout == TimeSpan.Zero)
+        {
+            TellTimedOut(error);
             return ValueTask.FromException(error!);
+        }
+
         return new ValueTask(BlockingWait.RunAsync(() => TearDown(_disposeTimeout)));
     }
 
@@ -49,10 +54,35 @@ public sealed unsafe partial class DevicePageMap
             throw LeaseError(result);
     }
 
+    /// <summary>
+    /// Begins to go through the pages for a snapshot, for which the native side holds the map. Not beside a teardown: one without
+    /// patience would find the map held, by nobody whom its caller knows.
+    /// </summary>
+    /// <returns>Whether it began; then <see cref="EndReading"/> ends it.</returns>
+    internal bool TryBeginReading()
+    {
+        // A full barrier, as in Unmap: one of the two sees the other.
+        Interlocked.Increment(ref _reading);
+        if (Volatile.Read(ref _unmapping) == 0)
+            return true;
+        EndReading();
+        return false;
+    }
+
+    internal void EndReading() => Interlocked.Decrement(ref _reading);
+
+    private static void TellTimedOut(Exception? error)
+    {
+        if (error is PagesBusyException busy)
+            DiagnosticEvents.MapDisposeTimedOut(busy);
+    }
+
     private void TearDown(TimeSpan timeout)
     {
-        if (!TryTearDown(timeout, out Exception? error))
-            throw error!;
+        if (TryTearDown(timeout, out Exception? error))
+            return;
+        TellTimedOut(error);
+        throw error!;
     }
 
     private bool TryTearDown(TimeSpan timeout, out Exception? error)
@@ -100,18 +130,21 @@ public sealed unsafe partial class DevicePageMap
                 return asked == -NativeError.ENODEV ? asked : -NativeError.EBUSY;
         }
 
+        bool isEnd = false;
         try
         {
             if (_detached)
                 return 0;
             int result = UnmapNow(timeout, started, report);
             if (result is 0 or -NativeError.ENODEV)
-                Detach();
+                isEnd = Detach();
             return result;
         }
         finally
         {
             _teardown.Release();
+            if (isEnd)
+                DiagnosticEvents.MapDisposed(this);
         }
     }
 
@@ -135,18 +168,31 @@ public sealed unsafe partial class DevicePageMap
     private int Unmap(TimeSpan timeout, devmap_busy_report* report)
     {
         long nanoseconds = Timeouts.ToNanoseconds(timeout);
-        int result = _backing.Unmap(Pointer, nanoseconds, report);
-        if (result is 0 or -NativeError.ENODEV)
-            _disposed = true;
-        GC.KeepAlive(this);
-        return result;
+        Interlocked.Increment(ref _unmapping);
+        try
+        {
+            // Of snapshots, which call nobody back and wait for nothing.
+            SpinWait.SpinUntil(() => Volatile.Read(ref _reading) == 0);
+            int result = _backing.Unmap(Pointer, nanoseconds, report);
+            if (result is 0 or -NativeError.ENODEV)
+                _disposed = true;
+            GC.KeepAlive(this);
+            return result;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _unmapping);
+        }
     }
 
     /// <summary>Ends what the native side held of this object; once, by the thread whose turn it is.</summary>
-    private void Detach()
+    /// <returns>Whether it was there to be ended.</returns>
+    private bool Detach()
     {
         if (!_self.IsAllocated)
-            return;
+            return false;
+        ManagedMaps.Remove(this);
+        _item?.End();
         _self.Free();
         DisposedMaps.Add();
         _detachingThread = Environment.CurrentManagedThreadId;
@@ -166,5 +212,7 @@ public sealed unsafe partial class DevicePageMap
             _detachingThread = 0;
             _detached = true;
         }
+
+        return true;
     }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Devmap.Debugging;
 using Devmap.Interop;
 using Devmap.Native;
+using Devmap.Telemetry;
 
 namespace Devmap;
 
@@ -16,6 +19,8 @@ namespace Devmap;
 /// Dispose it: while it is alive the native side holds on to it, so a map that is only forgotten is never collected.
 /// Disposing waits for every lease; see <see cref="Dispose"/>.
 /// </remarks>
+[DebuggerDisplay("{DebuggerText,nq}")]
+[DebuggerTypeProxy(typeof(DevicePageMapView))]
 [SuppressMessage("Usage", "MA0055:Do not use finalizer", Justification = "Frees the handle that late callers may still look at; see below.")]
 public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 {
@@ -40,11 +45,16 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     private readonly SemaphoreSlim _teardown = new(1, 1);
     private readonly nint _owner;
     private readonly MemoryType _type;
+    private readonly LeakItem? _item;
     private GCHandle _self;
 
     // Pages of batches while no callback uses them, one for each few threads.
     private readonly DevicePage[]?[] _batches = new DevicePage[BatchSlots][];
     private volatile int _detachingThread;
+
+    // Threads that tear the map down, and those that go through its pages for a snapshot.
+    private int _unmapping;
+    private int _reading;
     private volatile bool _disposed;
 
     // Torn down, and the driver told.
@@ -91,6 +101,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         }
 
         Adopt(map);
+        _item = LeakItem.Begin(ToString);
+        DiagnosticEvents.MapCreated(this);
     }
 
     /// <summary>The map that the native side made for what it is part of.</summary>
@@ -108,6 +120,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         _maxLeasedPages = int.MaxValue / PageSize;
         PageCount = (long)map->nr_pages;
         Adopt(map);
+        _item = LeakItem.Begin(ToString);
+        DiagnosticEvents.MapCreated(this);
     }
 
     /// <summary>
@@ -153,6 +167,11 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 
     /// <summary>Whether objects of disposed leases serve later ones.</summary>
     internal bool ReusesLeases { get; }
+
+    /// <summary>What the map is called in snapshots: a file's path, else as <see cref="ToString"/>.</summary>
+    internal string Name => _backing.Path ?? ToString();
+
+    private string DebuggerText => _disposed ? $"disposed {this}" : ToString();
 
     internal devmap_pagemap* Pointer => (devmap_pagemap*)Volatile.Read(ref _handle);
 
@@ -234,6 +253,36 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         };
     }
 
+    /// <summary>
+    /// How much is noted of this map's pages, in place of <see cref="DevmapDiagnostics.Level"/>; null for that one. A page in use is
+    /// followed from when it is next taken while idle.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">No level.</exception>
+    /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
+    public DiagnosticLevel? DiagnosticLevel
+    {
+        get
+        {
+            ThrowIfDisposed();
+            int level = NativeMethods.devmap_pagemap_get_level(Pointer);
+            GC.KeepAlive(this);
+            return level == (int)devmap_level.DEVMAP_LEVEL_INHERIT ? null : (DiagnosticLevel)level;
+        }
+
+        set
+        {
+            if (value is { } level)
+                DevmapDiagnostics.ThrowIfUnknown(level);
+            DiagnosticLevel? before = DiagnosticLevel;
+            int result = NativeMethods.devmap_pagemap_set_level(Pointer, (int?)value ?? (int)devmap_level.DEVMAP_LEVEL_INHERIT);
+            GC.KeepAlive(this);
+            if (result != 0)
+                throw LeaseError(result);
+            if (before != value)
+                DiagnosticEvents.LevelChanged(this, value, before);
+        }
+    }
+
     /// <summary>Finds the page that covers an address of this map.</summary>
     /// <param name="address">Any address.</param>
     /// <param name="page">The page.</param>
@@ -247,8 +296,12 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         return found;
     }
 
-    /// <summary>The pages in use, in order: a moment's answer. At most <paramref name="limit"/> of them.</summary>
+    /// <summary>
+    /// The pages in use, in order, with who holds them as far as <see cref="DiagnosticLevel"/> lets them be followed: a moment's
+    /// answer. At most <paramref name="limit"/> of them.
+    /// </summary>
     /// <param name="limit">The most pages to name.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="limit"/> is negative.</exception>
     /// <exception cref="ObjectDisposedException">The map is disposed.</exception>
     public IReadOnlyList<BusyPage> GetBusyPages(int limit = 1024) => GetBusyPages(0, PageCount, limit, out _);
 
@@ -268,6 +321,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         Address = (nint)map->start;
         _metadata = map->pages;
         Volatile.Write(ref _handle, (nint)map);
+        ManagedMaps.Add(this);
     }
 
     /// <summary>Claims a file's map for its driver.</summary>
@@ -277,7 +331,10 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         int result = NativeMethods.devmap_fs_dax_claim(Pointer, Owner, Driver is null ? null : &ops);
         if (result == 0)
             return;
+        ManagedMaps.Remove(this);
+        _item?.End();
         _self.Free();
+        DiagnosticEvents.MapDisposed(this);
         throw result == -NativeError.EBUSY
             ? new IOException($"'{path}' is claimed by another open of it, in this process or another one.")
             : NativeError.Create(result, $"Claiming '{path}'");
@@ -301,7 +358,12 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
 
     internal long IndexOf(devmap_page* page) => page - _metadata;
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+    /// <summary>Throws, and reports the use, where the map is torn down; a map that is only being disposed is met by a race.</summary>
+    internal void ThrowIfDisposed([CallerMemberName] string member = "")
+    {
+        if (_disposed)
+            throw Misuse.Disposed(nameof(DevicePageMap), this, member);
+    }
 
     internal void ThrowIfNoDriverData()
     {
@@ -323,6 +385,17 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         found = CountBusyPages(firstPage, pageCount, pages);
         total = (long)found;
         return ToBusyPages(pages, found);
+    }
+
+    /// <summary>Whether each page is followed that is taken from now on while idle.</summary>
+    internal bool FollowsAll
+    {
+        get
+        {
+            int level = NativeMethods.devmap_pagemap_get_level(Pointer);
+            GC.KeepAlive(this);
+            return (level == (int)devmap_level.DEVMAP_LEVEL_INHERIT ? NativeMethods.devmap_get_level() : level) == (int)devmap_level.DEVMAP_LEVEL_FULL;
+        }
     }
 
     /// <summary>
@@ -360,11 +433,31 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         }
     }
 
-    private static BusyPage[] ToBusyPages(ReadOnlySpan<devmap_busy_page> pages, ulong found)
+    /// <summary>The pages with who holds them, as far as that is known by now.</summary>
+    private BusyPage[] ToBusyPages(ReadOnlySpan<devmap_busy_page> pages, ulong found)
     {
         var busy = new BusyPage[(int)Math.Min(found, (ulong)pages.Length)];
+        ILookup<long, PageHolder>? holders = null;
+
+        // Some may still be followed where no level follows any more.
+        if (busy.Length > 0)
+        {
+            long first = (long)pages[0].index;
+            holders = PageHolders.Read((nint)Pointer, first, (long)pages[busy.Length - 1].index - first + 1, TimeSpan.Zero, int.MaxValue)
+                .ToLookup(static found => found.Holder.PageIndex, static found => found.Holder);
+        }
+
         for (int i = 0; i < busy.Length; i++)
-            busy[i] = new BusyPage((long)pages[i].index, pages[i].count);
+        {
+            long index = (long)pages[i].index;
+            busy[i] = holders is null || !holders.Contains(index) ? new BusyPage(index, pages[i].count) : new BusyPage(index, pages[i].count)
+            {
+                Holders = [.. holders[index]],
+                History = PageHolders.ReadHistory(Pointer, index),
+            };
+        }
+
+        GC.KeepAlive(this);
         return busy;
     }
 
@@ -424,9 +517,12 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         result = _backing.GetPages(this, firstPage, pageCount, &page);
         GC.KeepAlive(this);
         if (result != 0)
+        {
+            DiagnosticEvents.PageRefused(this, firstPage, pageCount, result);
             return null;
-        lease.Begin(page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: true);
-        return lease;
+        }
+
+        return lease.Begin(page, (int)pageCount, (byte*)Address + (firstPage * PageSize), (int)pageCount * PageSize, isWritable: true);
     }
 
     /// <summary>A method of its own, as it leaves managed code, for which its caller would prepare on every call.</summary>

@@ -19,6 +19,21 @@ public sealed class DevmapFaultEventArgs : EventArgs
     /// <summary>What a managed driver threw.</summary>
     public Exception? Exception { get; init; }
 
+    /// <summary>The map, where it is a managed one that is not torn down.</summary>
+    public DevicePageMap? Map { get; init; }
+
+    /// <summary>
+    /// Of <see cref="DevmapFaultKind.SlowCallback"/> how long it took, of <see cref="DevmapFaultKind.HeldTooLong"/> how long the
+    /// references have been held; else null.
+    /// </summary>
+    public TimeSpan? Duration { get; init; }
+
+    /// <summary>Of <see cref="DevmapFaultKind.HeldTooLong"/> who holds them, if they are not given back by now; else null.</summary>
+    public PageHolder? Holder { get; init; }
+
+    /// <summary>Whether it is a leak, and no broken contract.</summary>
+    public bool IsLeak => Kind >= DevmapFaultKind.LostLease;
+
     /// <inheritdoc/>
     public override string ToString() => PageIndex is { } index ? $"{Kind}: page {index}, count {PageCount}: {Message}" : $"{Kind}: {Message}";
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using Devmap.Interop;
 using Devmap.Native;
+using Devmap.Telemetry;
 
 namespace Devmap;
 
@@ -32,7 +33,13 @@ public static class DevmapGate
     public static DevmapGateHold Hold()
     {
         DevmapLibrary.EnsureFeature(devmap_feature.DEVMAP_FEATURE_DEV_PAGEMAP_OPS, "The gate");
-        int result = NativeMethods.devmap_pagemap_get_ops();
-        return result == 0 ? new DevmapGateHold() : throw NativeError.Create(result, "Holding the gate");
+
+        // Made first: what fails for want of memory fails with no hold taken.
+        var hold = new DevmapGateHold();
+        int result = hold.Begin();
+        if (result != 0)
+            throw NativeError.Create(result, "Holding the gate");
+        DiagnosticEvents.GateHeld();
+        return hold;
     }
 }

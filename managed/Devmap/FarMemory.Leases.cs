@@ -58,7 +58,7 @@ public sealed unsafe partial class FarMemory
     public bool TryLease(long offset, int length, [NotNullWhen(true)] out PageLease? lease)
     {
         PageLease taken = PageLease.Allocate(Map);
-        int result = TryLeaseCore(taken, offset, length, write: true);
+        int result = TryLeaseCore(ref taken, offset, length, write: true);
         lease = result == 0 ? taken : null;
         return result switch
         {
@@ -124,7 +124,7 @@ public sealed unsafe partial class FarMemory
             : null;
         if (page == null)
             return LeaseSlow(lease, offset, length, write);
-        lease.Begin(page, 1, _address + offset, length, write);
+        lease = lease.Begin(page, 1, _address + offset, length, write);
         GC.KeepAlive(Map);
         return lease;
     }
@@ -133,11 +133,11 @@ public sealed unsafe partial class FarMemory
     [MethodImpl(MethodImplOptions.NoInlining)]
     private PageLease LeaseSlow(PageLease lease, long offset, int length, bool write)
     {
-        int result = TryLeaseCore(lease, offset, length, write);
+        int result = TryLeaseCore(ref lease, offset, length, write);
         return result == 0 ? lease : throw LeaseError(result, offset, length);
     }
 
-    private int TryLeaseCore(PageLease lease, long offset, int length, bool write)
+    private int TryLeaseCore(ref PageLease lease, long offset, int length, bool write)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
@@ -149,7 +149,7 @@ public sealed unsafe partial class FarMemory
         int result = _backing.GetPages(firstPage, pageCount, write, &page);
         GC.KeepAlive(Map);
         if (result == 0)
-            lease.Begin(page, (int)pageCount, _address + offset, length, write);
+            lease = lease.Begin(page, (int)pageCount, _address + offset, length, write);
         return result;
     }
 

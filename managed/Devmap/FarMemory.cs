@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+using System.Diagnostics;
 using System.Numerics;
+using Devmap.Debugging;
 using Devmap.Interop;
 using Devmap.Native;
 
@@ -21,6 +23,8 @@ namespace Devmap;
 /// </para>
 /// <para>Lengths and offsets are in bytes, and those of pages in pages.</para>
 /// </remarks>
+[DebuggerDisplay("{ToString(),nq}")]
+[DebuggerTypeProxy(typeof(FarMemoryView))]
 public sealed unsafe partial class FarMemory : IDisposable, IAsyncDisposable
 {
     private const int MaxEventCapacity = 1 << 20;

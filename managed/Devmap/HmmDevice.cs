@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Devmap.Debugging;
 using Devmap.Interop;
 using Devmap.Native;
 
@@ -14,6 +16,8 @@ namespace Devmap;
 /// Far memory holds its device by itself, so the order in which the two are disposed does not matter: the threads end with
 /// the last of them. A device that is lost without being disposed is given back by the garbage collector.
 /// </remarks>
+[DebuggerDisplay("{ToString(),nq}")]
+[DebuggerTypeProxy(typeof(HmmDeviceView))]
 public sealed unsafe class HmmDevice : IDisposable
 {
     private const int MaxFaultThreads = 16;
@@ -88,12 +92,16 @@ public sealed unsafe class HmmDevice : IDisposable
     /// <inheritdoc/>
     public override string ToString() => $"device '{Name}'";
 
+    /// <summary>Whether it was given up.</summary>
+    internal bool IsDisposed => _handle.IsClosed;
+
     /// <summary>The native device, held until <see cref="Release"/>.</summary>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     internal devmap_hmm_device* Hold()
     {
         bool held = false;
-        ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+        if (_handle.IsClosed)
+            throw Misuse.Disposed(nameof(HmmDevice), this);
         _handle.DangerousAddRef(ref held);
         return (devmap_hmm_device*)_handle.DangerousGetHandle();
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 using System.Buffers;
 using System.ComponentModel;
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Devmap.Debugging;
 using Devmap.Interop;
 using Devmap.Native;
 
@@ -23,7 +25,8 @@ namespace Devmap;
 /// </para>
 /// <para>
 /// There is no finalizer: a lease that is lost without being disposed leaks its references, and the map that it came from
-/// names its pages when it is disposed. That is a fault of the program, but not a use after free.
+/// names its pages when it is disposed. That is a fault of the program, but not a use after free. One that is followed
+/// (<see cref="DevmapDiagnostics.Level"/>) is reported when it is lost, as <see cref="DevmapFaultKind.LostLease"/>.
 /// </para>
 /// <para>
 /// <see cref="GetSpan"/> and <see cref="Pin"/>, which are for what uses a <see cref="Memory{T}"/>, give memory that can be written
@@ -37,6 +40,8 @@ namespace Devmap;
 /// is disposed may be another lease at once, and whoever still has it must not touch it.
 /// </para>
 /// </remarks>
+[DebuggerDisplay("{ToString(),nq}")]
+[DebuggerTypeProxy(typeof(PageLeaseView))]
 public sealed unsafe class PageLease : MemoryManager<byte>
 {
     // _state, one word, so that disposing, pinning and sharing are one atomic each:
@@ -44,16 +49,22 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     //     bit 0        disposed: no new pins, shares or spans
     //     bit 1        elsewhere: of a map that reuses leases, a Memory or a pin was handed out, copies of which may be left;
     //                  or the object is a PageLease<T>'s, which looks at it while another thread disposes it
-    //     bits 2..31   pins: uses that outlast a dispose
+    //     bit 2        followed: a LeaseRecord stands where the map does
+    //     bits 3..31   pins: uses that outlast a dispose
     //
     // The references are given back by whoever brings it to "disposed, no pins", which happens once: disposed is not
     // cleared, and no pin is added after it. An object that goes from 0 to disposed is nowhere else, and may be used again.
     private const int Disposed = 1;
     private const int Elsewhere = 2;
-    private const int OnePin = 4;
+    private const int Followed = 4;
+    private const int OnePin = 8;
 
-    // Constant from Create to the dispose; no map when the object waits to be used again.
-    private DevicePageMap? _map;
+    // What does not keep a disposed lease from giving its references back.
+    private const int Notes = Elsewhere | Followed;
+
+    // The map, or of a lease that is followed its LeaseRecord, which has the map. Constant from Create to the dispose; null when
+    // the object waits to be used again.
+    private object? _owner;
     private devmap_page* _pages;
     private byte* _address;
     private int _length;
@@ -62,11 +73,11 @@ public sealed unsafe class PageLease : MemoryManager<byte>
 
     private int _state;
 
-    private PageLease(DevicePageMap map) => _map = map;
+    private PageLease(DevicePageMap map) => _owner = map;
 
     /// <summary>The map that the pages belong to.</summary>
     /// <exception cref="ObjectDisposedException">The lease is disposed, and of a map that reuses leases.</exception>
-    public DevicePageMap Map => _map ?? throw new ObjectDisposedException(nameof(PageLease));
+    public DevicePageMap Map => _owner is DevicePageMap map ? map : FollowedMap ?? throw Misuse.Disposed(nameof(PageLease));
 
     /// <summary>Index of the first page.</summary>
     public long FirstPage => Map.IndexOf(_pages);
@@ -123,13 +134,27 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// <exception cref="InvalidOperationException">The CPU can't address it (<see cref="MemoryType.DevicePrivate"/>).</exception>
     public ReadOnlyMemory<byte> ReadOnlyMemory => CheckedMemory;
 
+    /// <summary>The map, or null once the object may be another lease.</summary>
+    internal DevicePageMap? MapOrNull => _owner as DevicePageMap ?? FollowedMap;
+
+    /// <summary>Index of the first page, or null as <see cref="MapOrNull"/>.</summary>
+    internal long? FirstPageOrNull => MapOrNull?.IndexOf(_pages);
+
+    /// <summary>Pins in progress.</summary>
+    internal int Pins => Volatile.Read(ref _state) / OnePin;
+
+    /// <summary>Whether it is known who took the references, and where.</summary>
+    internal bool IsFollowed => (Volatile.Read(ref _state) & Followed) != 0;
+
+    private DevicePageMap? FollowedMap => (_owner as LeaseRecord)?.Map;
+
     private Memory<byte> CheckedMemory
     {
         get
         {
             _ = GetSpan();
             if (Map.ReusesLeases)
-                AddToState(Elsewhere);
+                AddToState(Elsewhere, nameof(Memory));
             return CreateMemory(_length);
         }
     }
@@ -139,8 +164,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     internal static PageLease Create(DevicePageMap map, devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
     {
         PageLease lease = Allocate(map);
-        lease.Begin(pages, pageCount, address, length, isWritable);
-        return lease;
+        return lease.Begin(pages, pageCount, address, length, isWritable);
     }
 
     /// <summary>
@@ -153,14 +177,54 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// <summary>As <see cref="Allocate"/>, of an object that is never another lease.</summary>
     internal static PageLease AllocateOwn(DevicePageMap map) => new(map) { _state = map.ReusesLeases ? Elsewhere : 0 };
 
+    /// <summary>The lease holds references that this thread has just taken.</summary>
+    /// <returns>This lease, or the one that stands for it where it is followed.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Begin(devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
+    internal PageLease Begin(devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
     {
         _pages = pages;
         _pageCount = pageCount;
         _address = address;
         _length = length;
         _isWritable = isWritable;
+        return TrackKey.IsEnabled ? Follow() : this;
+    }
+
+    /// <summary>Follows the lease if that is asked for. Where there is no memory for it, it is as any other.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private PageLease Follow()
+    {
+        DevicePageMap map = Map;
+        LeaseRecord? record = LeaseRecord.TryCreate(map, _pages, _pageCount);
+        if (record is null)
+            return this;
+
+        // The pool of some thread may point to the object, by which it could never be lost.
+        PageLease lease = this;
+        if (map.ReusesLeases && (_state & Elsewhere) == 0 && TryCopy() is { } copy)
+        {
+            lease = copy;
+            _owner = null;
+        }
+
+        lease._owner = record;
+        lease._state |= Followed;
+        return lease;
+    }
+
+    private PageLease? TryCopy()
+    {
+        try
+        {
+            return new PageLease(Map)
+            {
+                _pages = _pages, _pageCount = _pageCount, _address = _address, _length = _length, _isWritable = _isWritable,
+            };
+        }
+        catch (OutOfMemoryException)
+        {
+            return null;
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -169,7 +233,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
         PageLease? lease = LeasePool.Take();
         if (lease is null)
             return new PageLease(map);
-        lease._map = map;
+        lease._owner = map;
         lease._state = 0;
         return lease;
     }
@@ -183,15 +247,14 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     internal PageLease ShareCore(bool isOwn)
     {
         // A pin keeps the references that the new ones are taken from, should another thread dispose this lease now.
-        AddToState(OnePin);
+        AddToState(OnePin, nameof(Share));
         try
         {
             // Made first: what fails for want of memory fails with no reference taken.
             PageLease share = isOwn ? AllocateOwn(Map) : Allocate(Map);
-            share.Begin(_pages, _pageCount, _address, _length, _isWritable);
             for (int i = 0; i < _pageCount; i++)
                 PageInlines.GetPage(&_pages[i]);
-            return share;
+            return share.Begin(_pages, _pageCount, _address, _length, _isWritable);
         }
         finally
         {
@@ -206,7 +269,7 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     [EditorBrowsable(EditorBrowsableState.Never)]
     public override Span<byte> GetSpan()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        ThrowIfDisposed();
         Map.ThrowIfNotAddressable();
         return new Span<byte>(_address, _length);
     }
@@ -234,32 +297,41 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     public override void Unpin() => RemovePin();
 
     /// <inheritdoc/>
-    public override string ToString() => _map is null ? "disposed lease" : string.Create(
-        CultureInfo.InvariantCulture, $"lease of {_length} bytes in pages {FirstPage} to {FirstPage + _pageCount - 1} of {_map}");
+    public override string ToString()
+    {
+        // Looks at no page: the lease may be disposed, and its map gone.
+        if (MapOrNull is not { } map)
+            return "disposed lease";
+        long first = map.IndexOf(_pages);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{(IsDisposed ? "disposed " : null)}lease of {_length} bytes in pages {first} to {first + _pageCount - 1} of {map}");
+    }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (Interlocked.CompareExchange(ref _state, Disposed, 0) == 0)
         {
-            DevicePageMap map = _map!;
+            DevicePageMap map = Unsafe.As<DevicePageMap>(_owner!);
             PutPages(map);
             if (map.ReusesLeases)
                 Keep();
         }
-        else if ((Interlocked.Or(ref _state, Disposed) & ~Elsewhere) == 0)
+        else if ((Interlocked.Or(ref _state, Disposed) & ~Notes) == 0)
         {
             End();
         }
     }
 
     /// <summary>Adds a pin, or notes that the memory is elsewhere, or both.</summary>
-    private void AddToState(int change)
+    private void AddToState(int change, [CallerMemberName] string member = "")
     {
         int state = Volatile.Read(ref _state);
         while (true)
         {
-            ObjectDisposedException.ThrowIf((state & Disposed) != 0, this);
+            if ((state & Disposed) != 0)
+                throw Misuse.Disposed(nameof(PageLease), this, member);
             int next = checked(state + (change & ~Elsewhere)) | (change & Elsewhere);
             int seen = Interlocked.CompareExchange(ref _state, next, state);
             if (seen == state)
@@ -281,19 +353,22 @@ public sealed unsafe class PageLease : MemoryManager<byte>
             state = seen;
         }
 
-        if (((state - OnePin) & ~Elsewhere) == Disposed)
+        if (((state - OnePin) & ~Notes) == Disposed)
             End();
     }
 
     /// <summary>The end of a lease whose object is not used again.</summary>
     private void End()
     {
-        DevicePageMap map = _map!;
-        PutPages(map);
+        DevicePageMap map = Map;
+        if (_owner is LeaseRecord record)
+            record.Dispose();
+        else
+            PutPages(map);
 
         // The pool of some thread may still point to the object, and would keep the map alive by it.
         if (map.ReusesLeases)
-            _map = null;
+            _owner = null;
     }
 
     private void PutPages(DevicePageMap map)
@@ -310,17 +385,24 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     /// <summary>Puts the object by for this thread's next lease: the last touch of it as this one.</summary>
     private void Keep()
     {
-        _map = null;
+        _owner = null;
         LeasePool.Keep(this);
     }
 
-    private void ThrowIfReadOnly()
+    private void ThrowIfDisposed([CallerMemberName] string member = "")
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
-        if (!_isWritable && Map.GuardsReading)
+        if (IsDisposed)
+            throw Misuse.Disposed(nameof(PageLease), this, member);
+    }
+
+    private void ThrowIfReadOnly([CallerMemberName] string member = "")
+    {
+        ThrowIfDisposed(member);
+        DevicePageMap map = Map;
+        if (!_isWritable && map.GuardsReading)
         {
             throw new InvalidOperationException(
-                $"{(Map.IsReadOnly ? $"The file of {_map} is open" : $"This lease of {_map} is")} for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
+                $"{(map.IsReadOnly ? $"The file of {map} is open" : $"This lease of {map} is")} for reading: use {nameof(ReadOnlySpan)} or {nameof(ReadOnlyMemory)}.");
         }
     }
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 using System.Buffers;
 using System.ComponentModel;
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Devmap.Debugging;
+using Devmap.Native;
 
 namespace Devmap;
 
@@ -10,6 +14,8 @@ namespace Devmap;
 /// in every other way as the lease of its bytes.
 /// </summary>
 /// <typeparam name="T">What the memory holds.</typeparam>
+[DebuggerDisplay("{ToString(),nq}")]
+[DebuggerTypeProxy(typeof(PageLeaseView<>))]
 public sealed unsafe class PageLease<T> : MemoryManager<T>
     where T : unmanaged
 {
@@ -34,7 +40,7 @@ public sealed unsafe class PageLease<T> : MemoryManager<T>
     /// <summary>The elements.</summary>
     /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
     /// <exception cref="InvalidOperationException">The lease is for reading: use <see cref="ReadOnlySpan"/>.</exception>
-    public Span<T> Span => MemoryMarshal.Cast<byte, T>(Bytes.Span);
+    public Span<T> Span => MemoryMarshal.Cast<byte, T>(BytesFor().Span);
 
     /// <summary>The elements, for reading.</summary>
     /// <exception cref="ObjectDisposedException">The lease is disposed.</exception>
@@ -58,12 +64,16 @@ public sealed unsafe class PageLease<T> : MemoryManager<T>
     {
         get
         {
-            _ = Bytes;
+            _ = BytesFor();
             return CreateMemory(Length);
         }
     }
 
-    private PageLease Bytes => Volatile.Read(ref _bytes) ?? throw new ObjectDisposedException(nameof(PageLease<>));
+    /// <summary>The lease of the bytes; null once this is disposed.</summary>
+    internal PageLease? BytesOrNull => Volatile.Read(ref _bytes);
+
+    /// <summary>The lease of the bytes, for a member.</summary>
+    private PageLease BytesFor([CallerMemberName] string member = "") => Volatile.Read(ref _bytes) ?? throw Misuse.Disposed(nameof(PageLease<>), null, member);
 
     /// <summary>Takes a further reference on each page: a second lease of the same elements, with a life of its own.</summary>
     /// <returns>The lease; dispose it.</returns>
@@ -72,7 +82,7 @@ public sealed unsafe class PageLease<T> : MemoryManager<T>
     {
         // Made first, as the references are to be given back by it.
         var share = new PageLease<T>();
-        return share.Begin(Bytes.ShareCore(isOwn: true));
+        return share.Begin(BytesFor().ShareCore(isOwn: true));
     }
 
     /// <summary>Takes a lease over, whose object is never another one.</summary>
@@ -90,7 +100,7 @@ public sealed unsafe class PageLease<T> : MemoryManager<T>
 
     /// <inheritdoc/>
     [EditorBrowsable(EditorBrowsableState.Never)]
-    public override Span<T> GetSpan() => MemoryMarshal.Cast<byte, T>(Bytes.GetSpan());
+    public override Span<T> GetSpan() => MemoryMarshal.Cast<byte, T>(BytesFor().GetSpan());
 
     /// <summary>As <see cref="PageLease.Pin"/>.</summary>
     /// <param name="elementIndex">Index of an element, from 0 to <see cref="Length"/>.</param>
@@ -102,7 +112,7 @@ public sealed unsafe class PageLease<T> : MemoryManager<T>
         ArgumentOutOfRangeException.ThrowIfGreaterThan(elementIndex, Length);
 
         // The handle ends the pin of the bytes by itself, after a dispose of this object too.
-        return Bytes.Pin(elementIndex * sizeof(T));
+        return BytesFor().Pin(elementIndex * sizeof(T));
     }
 
     /// <summary>Not for use: the handle of a pin ends it.</summary>

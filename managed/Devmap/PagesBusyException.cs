@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 using System.Globalization;
 using System.Text;
+using Devmap.Interop;
 
 namespace Devmap;
 
@@ -12,6 +13,9 @@ public sealed class PagesBusyException : TimeoutException
 {
     /// <summary>The most pages that an exception names.</summary>
     internal const int MaxNamed = 16;
+
+    // Of a holder's stack, in the message; all are in Pages.
+    private const int MaxFrames = 4;
 
     /// <summary>Creates an exception without pages.</summary>
     public PagesBusyException()
@@ -73,6 +77,22 @@ public sealed class PagesBusyException : TimeoutException
             text.Append(CultureInfo.InvariantCulture, $" and {pageCount - pages.Count} more");
         if (references > 0)
             text.Append(CultureInfo.InvariantCulture, $", and {references} references on the map itself");
-        return text.Append(". Dispose the leases that hold them and try again.").ToString();
+        text.Append(". Dispose the leases that hold them and try again.");
+        AppendHolders(text, map, pages);
+        return text.ToString();
+    }
+
+    private static void AppendHolders(StringBuilder text, DevicePageMap map, IReadOnlyList<BusyPage> pages)
+    {
+        PageHolder[] holders = [.. pages.SelectMany(page => page.Holders)];
+        foreach (PageHolder holder in holders.Take(MaxNamed))
+            text.AppendLine().Append(holder.Describe(MaxFrames, indent: "  "));
+        if (holders.Length > MaxNamed)
+            text.AppendLine().Append(CultureInfo.InvariantCulture, $"  and {holders.Length - MaxNamed} more holders");
+        if (holders.Length > 0 || pages.Count == 0)
+            return;
+        text.Append(map.FollowsAll
+            ? " They were taken before their references were followed."
+            : $" Set {nameof(DevmapDiagnostics)}.{nameof(DevmapDiagnostics.Level)} to {nameof(DiagnosticLevel.Full)} (or {nameof(DiagnosticLevel.Sampled)}: one activation in {NativeMethods.DEVMAP_SAMPLE_PERIOD}) to learn who holds them.");
     }
 }

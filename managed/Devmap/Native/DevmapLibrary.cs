@@ -5,6 +5,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using Devmap.Interop;
+using Devmap.Telemetry;
 
 namespace Devmap.Native;
 
@@ -71,6 +72,10 @@ internal static unsafe class DevmapLibrary
         if ((Features & feature) != feature)
             throw NativeError.WithoutFeature(feature, what);
     }
+
+    /// <summary>The address of a variable that the library exports; 0 where there is none.</summary>
+    public static nint AddressOf(string variable) =>
+        s_error is null && NativeLibrary.TryGetExport(s_handle, variable, out nint address) ? address : 0;
 
     private static nint Load()
     {
@@ -145,6 +150,7 @@ internal static unsafe class DevmapLibrary
         }
 
         FaultReporter.Listen();
+        DiagnosticEvents.Start();
         return null;
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 using Devmap.Interop;
+using Devmap.Telemetry;
 
 namespace Devmap.Native;
 
@@ -115,11 +116,15 @@ internal sealed unsafe class FarObserverThread : IDisposable
         if (happened.kind == (int)devmap_hmm_event_kind.DEVMAP_HMM_EVENT_FAULT)
         {
             bool isWrite = ((devmap_hmm_fault_flag)happened.flags).HasFlag(devmap_hmm_fault_flag.DEVMAP_HMM_FAULT_WRITE);
+            if (error is not null)
+                DiagnosticEvents.FarPageFailed(_map, (long)happened.first_page, "Fault", error);
             _observer.OnFault(new FarFault((long)happened.first_page, isWrite, happened.time_ns, duration, error));
         }
         else
         {
             bool isEviction = happened.kind == (int)devmap_hmm_event_kind.DEVMAP_HMM_EVENT_TO_DEVICE;
+            if (error is not null)
+                DiagnosticEvents.FarPageFailed(_map, (long)happened.first_page, isEviction ? "Eviction" : "Prefetch", error);
             _observer.OnMigrated(new FarMigrationEvent(
                 isEviction, (long)happened.first_page, (long)happened.nr_pages, happened.time_ns, duration, error));
         }

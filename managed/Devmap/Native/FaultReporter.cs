@@ -14,6 +14,8 @@ internal static unsafe class FaultReporter
     /// <summary>Characters of an exception's message that a fault's message repeats; the exception itself is there too.</summary>
     private const int MaxMessage = 1000;
 
+    private const int NanosecondsPerTick = 100;
+
     /// <summary>The exception behind the fault that this thread is reporting.</summary>
     [ThreadStatic]
     private static Exception? t_exception;
@@ -21,6 +23,8 @@ internal static unsafe class FaultReporter
     private static long s_listenerExceptions;
 
     public static long ListenerExceptions => Interlocked.Read(ref s_listenerExceptions);
+
+    public static void CountListenerException() => Interlocked.Increment(ref s_listenerExceptions);
 
     /// <summary>Makes native faults arrive in <see cref="DevmapDiagnostics.Fault"/>.</summary>
     public static void Listen() => NativeMethods.devmap_set_fault_handler(&OnFault, null);
@@ -31,13 +35,32 @@ internal static unsafe class FaultReporter
     /// <summary>As <see cref="ReportDriver"/>, of a far memory's observer.</summary>
     public static void ReportObserver(Exception exception) => Report(null, exception, "observer");
 
+    /// <summary>Reports what the managed side met. Throws nothing, as above.</summary>
+    public static void Report(DevmapFaultKind kind, devmap_page* page, string message)
+    {
+        fixed (byte* utf8 = ToUtf8(message))
+            _ = NativeMethods.devmap_report_fault((int)kind, page, (sbyte*)utf8);
+    }
+
+    private static byte[]? ToUtf8(string message)
+    {
+        try
+        {
+            return Encoding.UTF8.GetBytes(message + '\0');
+        }
+        catch (OutOfMemoryException)
+        {
+            return null;
+        }
+    }
+
     private static void Report(devmap_page* page, Exception exception, string who)
     {
         t_exception = exception;
         try
         {
             fixed (byte* message = Describe(exception, who))
-                NativeMethods.devmap_report_driver_fault(page, (sbyte*)message);
+                _ = NativeMethods.devmap_report_fault((int)devmap_fault_kind.DEVMAP_FAULT_DRIVER, page, (sbyte*)message);
         }
         finally
         {
@@ -71,6 +94,7 @@ internal static unsafe class FaultReporter
         t_exception = null;
         try
         {
+            DevicePageMap? map = ManagedMaps.Find(fault->pgmap);
             var managed = new DevmapFaultEventArgs
             {
                 Kind = (DevmapFaultKind)fault->kind,
@@ -78,6 +102,9 @@ internal static unsafe class FaultReporter
                 PageIndex = fault->pgmap == null ? null : (long)fault->index,
                 PageCount = fault->count,
                 Exception = exception,
+                Map = map,
+                Duration = fault->duration_ns == 0 ? null : TimeSpan.FromTicks((long)(fault->duration_ns / NanosecondsPerTick)),
+                Holder = fault->reference == 0 ? null : PageHolders.Find(map, fault->index, fault->reference),
             };
             DevmapDiagnostics.RaiseFault(managed, ref s_listenerExceptions);
         }

@@ -4,11 +4,13 @@ using Devmap.Interop;
 namespace Devmap.Native;
 
 /// <summary>The file of a map. Its handle owns the map's.</summary>
-internal sealed unsafe class FileBacking(devmap_dax_file* file, bool isReadOnly) : MapBacking
+internal sealed unsafe class FileBacking(devmap_dax_file* file, string path, bool isReadOnly) : MapBacking
 {
     private readonly devmap_dax_file* _file = file;
 
     public override string Name => "file";
+
+    public override string? Path => path;
 
     public override bool GuardsReading => isReadOnly;
 

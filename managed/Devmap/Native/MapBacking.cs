@@ -12,6 +12,9 @@ internal abstract unsafe class MapBacking
     /// <summary>What the map is called by it.</summary>
     public abstract string Name { get; }
 
+    /// <summary>The path of the file that it is, or null.</summary>
+    public virtual string? Path => null;
+
     /// <summary>
     /// Whether a page may be taken as it lies there, by <c>devmap_pagemap_get_page_fast</c>; else <see cref="GetPages"/> takes
     /// it.

@@ -18,7 +18,14 @@ internal static unsafe class PageInlines
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int PageCount(devmap_page* page) => unchecked(Volatile.Read(ref CompoundHead(page)->refcount) + 1);
+    public static int PageCount(devmap_page* page)
+    {
+        uint refs = unchecked((uint)Volatile.Read(ref CompoundHead(page)->refcount));
+        uint tracked = unchecked(refs - (uint)NativeMethods.DEVMAP_REFCOUNT_TRACKED);
+
+        // From T - 2^27 to T + 2^27 - 1 it is tracked.
+        return unchecked((int)((tracked + (1u << 27) < 1u << 28 ? tracked : refs) + 1));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void GetPageRefs(devmap_page* page, int references)

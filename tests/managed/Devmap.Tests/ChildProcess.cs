@@ -14,6 +14,9 @@ namespace Devmap.Tests;
 /// </summary>
 internal static class ChildProcess
 {
+    // 128 and SIGABRT, as .NET tells it.
+    private const int Aborted = 134;
+
     /// <summary>The directory of the tests' files.</summary>
     public static string HomeDirectory => AppContext.BaseDirectory;
 
@@ -26,25 +29,52 @@ internal static class ChildProcess
     public static string Run(
         Action<string> body, string argument = "", (string Name, string Value)? environment = null, string? directory = null)
     {
+        (int exitCode, string errors) = RunToEnd(body, argument, environment, directory);
+        Assert.True(exitCode == 0, $"The process ended with {exitCode}:\n{errors}");
+        return errors;
+    }
+
+    /// <summary>As <see cref="Run"/>, of what ends the process by abort(3).</summary>
+    /// <param name="body">What to run.</param>
+    /// <param name="argument">What it is given.</param>
+    /// <returns>What it wrote to stderr.</returns>
+    public static string RunToAbort(Action<string> body, string argument = "")
+    {
+        (int exitCode, string errors) = RunToEnd(body, argument, ("DOTNET_DbgEnableMiniDump", "0"), null);
+        Assert.True(exitCode == Aborted, $"The process ended with {exitCode}:\n{errors}");
+        return errors;
+    }
+
+    private static (int ExitCode, string Errors) RunToEnd(
+        Action<string> body, string argument, (string Name, string Value)? environment, string? directory)
+    {
+        using Process process = Start(body, argument, environment, directory);
+        process.StandardInput.Close();
+        process.OutputDataReceived += static (_, _) => { };
+        process.BeginOutputReadLine();
+        string errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, errors);
+    }
+
+    /// <summary>As <see cref="Run"/>, for a test that talks with the process by its standard streams, and waits for its end.</summary>
+    public static Process Start(
+        Action<string> body, string argument = "", (string Name, string Value)? environment = null, string? directory = null)
+    {
         Assert.Empty(body.Target!.GetType().GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic));
         string assembly = Path.Combine(directory ?? HomeDirectory, Path.GetFileName(typeof(ChildProcess).Assembly.Location));
         var start = new ProcessStartInfo(Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet")))
         {
             ArgumentList = { assembly, body.Method.MetadataToken.ToString(CultureInfo.InvariantCulture), argument },
             RedirectStandardError = true,
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             UseShellExecute = false,
         };
         if (environment is { } variable)
             start.Environment[variable.Name] = variable.Value;
 
-        using Process process = Process.Start(start)!;
-        process.OutputDataReceived += static (_, _) => { };
-        process.BeginOutputReadLine();
-        string errors = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"The process ended with {process.ExitCode}:\n{errors}");
-        return errors;
+        return Process.Start(start)!;
     }
 
     private static int Main(string[] args)

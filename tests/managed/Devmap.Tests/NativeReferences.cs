@@ -37,4 +37,15 @@ internal static unsafe class NativeReferences
 
     /// <summary>Drops one reference.</summary>
     public static void Put(DevicePage page) => PageInlines.PutPage((devmap_page*)page.DangerousGetHandle());
+
+    /// <summary>Drops the references of a lease that was lost, and is to be followed.</summary>
+    public static void PutLost(DevicePage page)
+    {
+        devmap_reference reference;
+        ulong found;
+        Assert.Equal(0, NativeMethods.devmap_track_read((devmap_pagemap*)page.Map.DangerousGetHandle(), (ulong)page.Index, 1, 0, &reference, 1, &found));
+        Assert.Equal(1ul, found);
+        Assert.NotEqual(0ul, reference.owner);
+        NativeMethods.devmap_put_owned_pages((devmap_page*)page.DangerousGetHandle(), 1, reference.owner);
+    }
 }

@@ -12,7 +12,7 @@ namespace Devmap.Tests.Interop;
 public sealed partial class BindingEntryPointTests
 {
     /// <summary>What the library exports that is no function.</summary>
-    private static readonly string[] s_variables = ["devmap_managed_key"];
+    private static readonly string[] s_variables = ["devmap_managed_key", "devmap_track_key"];
 
     /// <summary>
     /// What may be called without leaving cooperative mode: it calls nothing back, waits for nothing, takes no lock, makes
@@ -26,6 +26,7 @@ public sealed partial class BindingEntryPointTests
         "devmap_dax_file_length",
         "devmap_dax_file_pagemap",
         "devmap_features",
+        "devmap_get_level",
         "devmap_hmm_range_address",
         "devmap_hmm_range_get_page_fast",
         "devmap_hmm_range_pagemap",
@@ -34,8 +35,10 @@ public sealed partial class BindingEntryPointTests
         "devmap_page_idle_end_fast",
         "devmap_page_in_callback",
         "devmap_page_index",
+        "devmap_pagemap_get_level",
         "devmap_pagemap_get_page_fast",
         "devmap_pagemap_ops_count",
+        "devmap_stack_read",
         "devmap_version",
     ];
 
