@@ -4,7 +4,9 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Devmap.CommandLine.Far;
 using Devmap.CommandLine.Info;
+using Devmap.CommandLine.Inspect;
 using Devmap.CommandLine.Run;
+using Devmap.CommandLine.Top;
 using Spectre.Console;
 
 namespace Devmap.CommandLine;
@@ -54,12 +56,14 @@ internal static class DevmapCommand
         new VersionOption { Action = new ShowVersion() },
         RunCommand.Create(console, error),
         FarCommand.Create(console, error),
+        TopCommand.Create(console, error),
+        InspectCommand.Create(console),
         InfoCommand.Create(console),
     };
 
     /// <summary>Whether an exception tells of the machine or the file, and not of a fault in this program.</summary>
     private static bool IsCircumstance(Exception exception) =>
-        exception is IOException or UnauthorizedAccessException or OutOfMemoryException or PlatformNotSupportedException or DllNotFoundException or DevmapLoadException;
+        exception is IOException or InvalidDataException or UnauthorizedAccessException or OutOfMemoryException or PlatformNotSupportedException or DllNotFoundException or DevmapLoadException;
 
     private static string NameOf(System.CommandLine.Parsing.CommandResult result) =>
         result.Parent is System.CommandLine.Parsing.CommandResult parent ? $"{NameOf(parent)} {result.Command.Name}" : result.Command.Name;

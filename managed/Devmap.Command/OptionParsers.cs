@@ -30,6 +30,23 @@ internal static class OptionParsers
 
     public static Func<ArgumentResult, double> Seconds(string option) => Positive(option, MaxSeconds);
 
+    /// <summary>A time as 500ms, 2s, or 2 for seconds.</summary>
+    public static Func<ArgumentResult, TimeSpan> Interval(string option, TimeSpan min, TimeSpan max) => result =>
+    {
+        string text = result.Tokens[0].Value;
+        (string number, double unit) = text.EndsWith("ms", StringComparison.Ordinal) ? (text[..^2], 1)
+            : text.EndsWith('s') ? (text[..^1], 1000)
+            : (text, 1000);
+        if (!double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
+            || !(value * unit >= min.TotalMilliseconds && value * unit <= max.TotalMilliseconds))
+        {
+            result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option} is '{text}'; it takes a time from {min.TotalMilliseconds}ms to {max.TotalSeconds}s, as 500ms, 2s, or 2 for seconds."));
+            return min;
+        }
+
+        return TimeSpan.FromMilliseconds(value * unit);
+    };
+
     public static Func<ArgumentResult, double> Positive(string option, double max) => result =>
     {
         string text = result.Tokens[0].Value;

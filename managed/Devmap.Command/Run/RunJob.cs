@@ -18,6 +18,7 @@ internal sealed class RunJob : IAsyncDisposable
     private readonly PageLedger _ledger;
     private readonly Truncator _truncator;
     private readonly ManagedReader[] _managed;
+    private readonly RunRecorder? _recorder;
     private NativeReader? _native;
     private long _started;
 
@@ -32,10 +33,14 @@ internal sealed class RunJob : IAsyncDisposable
         _managed = [.. Enumerable.Range(1, settings.Readers).Select(number =>
             new ManagedReader(_work.File, _ledger, ReadSizes.MaxPages(settings.PageSize), unchecked(settings.Seed + number)))];
         _faults = new FaultLog();
+        _recorder = settings.Report is null ? null : new RunRecorder();
     }
 
     /// <summary>The file.</summary>
     public string Description => _work.Description;
+
+    /// <summary>The snapshots that were taken, oldest first; the last one is of the end. None where no report is wanted.</summary>
+    public IReadOnlyList<DevmapSnapshot> Recorded => _recorder?.Snapshots ?? [];
 
     /// <summary>Opens and claims the file.</summary>
     public static async Task<RunJob> OpenAsync(RunSettings settings)
@@ -88,6 +93,7 @@ internal sealed class RunJob : IAsyncDisposable
         long finalLength = _work.OrdinaryLength;
         long wrongPages = CountWrongPages();
         _work.IsDone = true;
+        _recorder?.Take();
         string? leasesLeft = await CloseAsync().ConfigureAwait(false);
         return new RunReport
         {
@@ -119,6 +125,7 @@ internal sealed class RunJob : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _native?.Dispose();
+        _recorder?.Dispose();
         _faults.Dispose();
         try
         {
@@ -144,7 +151,16 @@ internal sealed class RunJob : IAsyncDisposable
             _native = new NativeReader(_work.File, _ledger, ReadSizes.MaxPages(_settings.PageSize), _settings.Seed);
             using var truncating = CancellationTokenSource.CreateLinkedTokenSource(interrupt);
             truncating.CancelAfter(_settings.Duration);
-            await _truncator.RunAsync(truncating.Token).ConfigureAwait(false);
+            Task recording = _recorder?.RunAsync(_settings.Duration, truncating.Token) ?? Task.CompletedTask;
+            try
+            {
+                await _truncator.RunAsync(truncating.Token).ConfigureAwait(false);
+            }
+            finally
+            {
+                await truncating.CancelAsync().ConfigureAwait(false);
+                await recording.ConfigureAwait(false);
+            }
         }
         finally
         {

@@ -17,6 +17,9 @@ internal sealed record RunSettings
 
     public int PageSize { get; init; } = 4096;
 
+    /// <summary>The file to write a report of snapshots to, or null for none.</summary>
+    public string? Report { get; init; }
+
     /// <summary>What the generated contents and every random choice come from.</summary>
     public int Seed { get; init; } = Random.Shared.Next(1, int.MaxValue);
 }
