@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <devmap/track.h>
+
 #include "fixtures.h"
 #include "loops.h"
 
@@ -99,6 +101,29 @@ static void edge_gate_off(void)
 	map_destroy(map);
 }
 
+/* At a level of diagnostics; the others run at COUNTERS. */
+static void at_level(int32_t level, void (*run)(void))
+{
+	CHECK(devmap_set_level(level));
+	run();
+	CHECK(devmap_set_level(DEVMAP_LEVEL_COUNTERS));
+}
+
+static void pair_off(void)
+{
+	at_level(DEVMAP_LEVEL_OFF, busy_managed);
+}
+
+static void edge_off(void)
+{
+	at_level(DEVMAP_LEVEL_OFF, edge_native_driver);
+}
+
+static void edge_sampled(void)
+{
+	at_level(DEVMAP_LEVEL_SAMPLED, edge_native_driver);
+}
+
 static const struct {
 	const char *what;
 	const char *function;
@@ -113,6 +138,9 @@ static const struct {
 	{"edge_native_driver", "loop_edges", EDGES, edge_native_driver},
 	{"edge_fs_dax", "loop_edges", EDGES, edge_fs_dax},
 	{"edge_gate_off", "loop_edges", EDGES, edge_gate_off},
+	{"pair_off", "loop_pairs", PAIRS, pair_off},
+	{"edge_off", "loop_edges", EDGES, edge_off},
+	{"edge_sampled", "loop_edges", EDGES, edge_sampled},
 };
 
 #define NR_LOOPS (sizeof(loops) / sizeof(loops[0]))

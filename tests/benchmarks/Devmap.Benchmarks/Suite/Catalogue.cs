@@ -9,11 +9,12 @@ internal static class Catalogue
     public const string Instead = "What you would use instead";
     public const string Growth = "How cost grows";
     public const string Far = "Far memory";
+    public const string Diagnostics = "What diagnostics cost";
     public const string Memory = "Memory";
 
     private const string Pair = "a get and its put";
 
-    public static IReadOnlyList<string> Groups { get; } = [Put, Boundary, Instead, Growth, Far, Memory];
+    public static IReadOnlyList<string> Groups { get; } = [Put, Boundary, Instead, Growth, Far, Diagnostics, Memory];
 
     public static IReadOnlyList<Section> Sections { get; } =
     [
@@ -110,6 +111,7 @@ internal static class Catalogue
             new("far/lease_away", "a page that is away, in plain memory"),
             new("far/lease_resident", "a page that is there"),
         ]),
+        .. CatalogueOfDiagnostics.Sections,
     ];
 
     public static IReadOnlyList<Curve> Curves { get; } =

@@ -26,6 +26,9 @@ internal static class Targets
         new("1 TiB map, create + destroy, untouched / 1 ms", "terabyte/create_destroy", null, 1) { Whole = Millisecond },
         new("1 TiB map, untouched, memory / 1,024 KiB", "memory/terabyte_map_kib", null, 1) { Whole = 1024 },
         new("from a fault to the thread that goes on, a range over plain memory / a bare userfaultfd loop", "far/fault", "far/fault_bare", 1.2),
+        new("diagnostics Off / a pair without any gate, native, instructions", "instructions/pair_off", "instructions/no_ops", 1) { Exact = true },
+        new("diagnostics at Counters / a pair without any gate, native, time", "level/pair/counters", "level/pair/ungated", 1.03),
+        new("diagnostics at Sampled / a pair without any gate, native, time", "level/pair/sampled", "level/pair/ungated", 1.1),
         new("two threads on neighbouring pages / one thread, per operation", "put/threads_neighbour_pages/threads:2", "put/threads_neighbour_pages/threads:1", 1.1),
     ];
 }
