@@ -21,7 +21,7 @@ usage() {
 	cat <<'EOF'
 usage: ./build.sh COMMAND [ARGUMENT...]
 
-  run [--file PATH] [--readers N] [--seconds S]
+  run [--file PATH] [--readers N] [--seconds S] [--report PATH]
                  build, then do the main job: `devmap run` with these arguments
   devmap ARGS    build, then run any verb of the devmap command
   test           build and test everything; the last line is `N passed, N failed`
@@ -97,6 +97,7 @@ require() {
 		has pkg-config || missing+=(pkg-config)
 		has cc && has_cmocka || missing+=(libcmocka-dev)
 		has_clang || missing+=(clang)
+		has chromium || missing+=(chromium)
 	fi
 	if [[ $1 == bench ]]; then
 		has_header benchmark/benchmark.h || missing+=(libbenchmark-dev)
