@@ -445,19 +445,18 @@ void track_put(devmap_page *page, uint32_t nr_refs, bool last, uint64_t owner)
 	pthread_mutex_unlock(lock);
 }
 
-static struct reference_record *own_reference(devmap_page *page, uint64_t owner, uint32_t stack)
+static void own_reference(devmap_page *page, uint64_t owner, uint32_t stack)
 {
 	struct page_record *record = page_find(page);
 	_Atomic(uint32_t) *link = record ? reference_to_end(record, 0) : NULL;
 	struct reference_record *reference = link ? reference_record(get(*link)) : NULL;
 
 	if (!reference || get(reference->thread) != thread_id())
-		return NULL;
+		return;
 	set(reference->owner, owner);
 	if (stack)
 		set(reference->stack, stack);
 	history_add(record, DEVMAP_PAGE_EVENT_OWNED);
-	return reference;
 }
 
 uint32_t devmap_own_references(devmap_page *page, uint64_t nr_pages, uint64_t owner)
