@@ -139,8 +139,12 @@ static int serve_resident(devmap_hmm_range *range, devmap_page *page, const os_f
 	return 0;
 }
 
-/* What the fault says of the page is of a moment that has passed: under the lock, the page says what to do. */
-static void serve(devmap_hmm_range *range, const os_fault *fault)
+/*
+ * What the fault says of the page is of a moment that has passed: under the lock, the page says what to do. Not so if the
+ * page was sent away since then. Who met the fault may have gone on long ago, by a lease or another fault: nobody waits, and
+ * nothing must come back for it. Or somebody does, and meets a new fault.
+ */
+static void serve(devmap_hmm_range *range, const os_fault *fault, uint64_t move)
 {
 	uint64_t index = (fault->address - (uintptr_t)range->address) / range->page_size;
 	devmap_page *page = map_page(map_of(range->pgmap), index);
@@ -149,6 +153,12 @@ static void serve(devmap_hmm_range *range, const os_fault *fault)
 	int result;
 
 	page_lock(page);
+	if (page->reserved[1] > move) {
+		range_count(range, COUNT_faults_served_already, 1);
+		os_faults_wake(&range->device->source, range_memory(range, page), range->page_size);
+		page_unlock(page);
+		return;
+	}
 	if (page_flags(page) & PAGE_PRESENT)
 		result = serve_resident(range, page, fault);
 	else if (page_flags(page) & PAGE_POISONED)
@@ -185,29 +195,41 @@ int devmap_hmm_fault_to_ram(devmap_hmm_devmem *devmem, uintptr_t address, devmap
 
 /* ---- the threads ------------------------------------------------------------------------------------------------ */
 
+static void serve_or_wake(const devmap_hmm_device *device, const os_fault *fault, uint64_t move)
+{
+	devmap_hmm_range *range = range_find(device, fault->address);
+
+	if (range) {
+		serve(range, fault, move);
+		range_leave(range);
+	} else {
+		/* Of a range that is gone: what is there now says what happens. */
+		os_faults_wake(&device->source, (void *)fault->address, os_page_size());
+	}
+}
+
 static void *serve_device_faults(void *context)
 {
 	devmap_hmm_device *device = context;
 	/* Several threads take one fault each, so that none waits behind another. */
 	os_fault faults[8];
 	uint32_t capacity = device->nr_threads > 1 ? 1 : sizeof(faults) / sizeof(faults[0]);
-	int n;
 
 	serving_faults = true;
-	while ((n = os_faults_wait(&device->source, faults, capacity)) > 0) {
-		for (int i = 0; i < n; i++) {
-			devmap_hmm_range *range = range_find(device, faults[i].address);
+	for (;;) {
+		/*
+		 * Before the faults are taken. The kernel takes a fault from its list, under its lock, when the page comes: so
+		 * a move after that one is after this load, and has a higher number.
+		 */
+		uint64_t move = atomic_load_explicit(&nr_moves, memory_order_acquire);
+		int n = os_faults_take(&device->source, faults, capacity);
 
-			if (range) {
-				serve(range, &faults[i]);
-				range_leave(range);
-			} else {
-				/* Of a range that is gone: what is there now says what happens. */
-				os_faults_wake(&device->source, (void *)faults[i].address, os_page_size());
-			}
-		}
+		for (int i = 0; i < n; i++)
+			serve_or_wake(device, &faults[i], move);
+		/* Faults often come one after the other: then there is one without waiting. */
+		if (n <= 0 && !os_faults_wait(&device->source))
+			return NULL;
 	}
-	return NULL;
 }
 
 static void stop_threads(devmap_hmm_device *device, uint32_t n)

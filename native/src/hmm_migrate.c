@@ -54,6 +54,14 @@ static void set_flags(devmap_page *page, uint32_t set, uint32_t clear)
 		atomic_fetch_or_explicit(&page->flags, set, memory_order_release);
 }
 
+_Atomic(uint64_t) nr_moves;
+
+/* The page is locked, and loses PRESENT or DIRTY. */
+static void note_move(devmap_page *page)
+{
+	page->reserved[1] = atomic_fetch_add_explicit(&nr_moves, 1, memory_order_relaxed) + 1;
+}
+
 /* ---- pages on their way ------------------------------------------------------------------------------------------ */
 
 struct moving {
@@ -202,6 +210,7 @@ static void out_finish(devmap_hmm_range *range, struct moving *out)
 	} else {
 		range_count(range, COUNT_to_device_uncopied, 1);
 	}
+	note_move(page);
 	set_flags(page, 0, PAGE_PRESENT | PAGE_DIRTY | PAGE_ACCESSED);
 	frame_give(range, page);
 	range_count(range, COUNT_on_device, 1);
@@ -363,6 +372,7 @@ static void in_finish(devmap_hmm_range *range, struct moving *in, bool keep)
 
 	set_flags(page, PAGE_PRESENT | (keep ? 0 : PAGE_DIRTY), 0);
 	if (keep) {
+		note_move(page);
 		range_count(range, COUNT_copies, 1);
 	} else {
 		page->zone_device_data = 0;

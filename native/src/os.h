@@ -150,8 +150,10 @@ void os_faults_close(os_faults *faults);
 int os_faults_register(const os_faults *faults, void *address, uint64_t length);
 void os_faults_unregister(const os_faults *faults, void *address, uint64_t length);
 
-/* Waits for faults: how many of up to @capacity; 0 after os_faults_stop(), for every thread that waits. */
-int os_faults_wait(const os_faults *faults, os_fault *found, uint32_t capacity);
+/* Waits until there may be faults to take: false after os_faults_stop(), for every thread that waits. */
+bool os_faults_wait(const os_faults *faults);
+/* Takes up to @capacity faults of threads that wait for them now, without waiting: how many; or a negative errno value. */
+int os_faults_take(const os_faults *faults, os_fault *found, uint32_t capacity);
 void os_faults_stop(const os_faults *faults);
 
 /*

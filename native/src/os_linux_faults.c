@@ -161,8 +161,7 @@ void os_faults_unregister(const os_faults *faults, void *address, uint64_t lengt
 
 #define MAX_MESSAGES 16
 
-/* Takes what has come: how many, of which those that are no page faults are left out; or a negative errno value. */
-static int take(const os_faults *faults, os_fault *found, uint32_t capacity)
+int os_faults_take(const os_faults *faults, os_fault *found, uint32_t capacity)
 {
 	struct uffd_msg messages[MAX_MESSAGES];
 	size_t room = sizeof(messages[0]) * (capacity < MAX_MESSAGES ? capacity : MAX_MESSAGES);
@@ -185,23 +184,15 @@ static int take(const os_faults *faults, os_fault *found, uint32_t capacity)
 	return n;
 }
 
-int os_faults_wait(const os_faults *faults, os_fault *found, uint32_t capacity)
+bool os_faults_wait(const os_faults *faults)
 {
 	struct pollfd events[2] = {
 		{.fd = faults->file, .events = POLLIN},
 		{.fd = faults->stop, .events = POLLIN},
 	};
 
-	for (;;) {
-		/* A look first: where faults come one after the other there is one without waiting. */
-		int n = take(faults, found, capacity);
-
-		if (n > 0)
-			return n;
-		(void)poll(events, 2, -1);
-		if (events[1].revents)
-			return 0;
-	}
+	(void)poll(events, 2, -1);
+	return !events[1].revents;
 }
 
 void os_faults_stop(const os_faults *faults)

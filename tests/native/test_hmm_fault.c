@@ -207,6 +207,11 @@ static int touch_page_1(void *shared)
 	return (int)(load_word(shared, 1, 0) >> 48);
 }
 
+static int touch_page_2(void *shared)
+{
+	return (int)(load_word(shared, 2, 0) >> 48);
+}
+
 static void several_threads_serve_several_faults(void **state)
 {
 	const uint32_t thread_counts[] = {1, 2};
@@ -237,6 +242,57 @@ static void several_threads_serve_several_faults(void **state)
 			let_copy_end(hmm.memory);
 		}
 		(void)blocking_call_join(&slow);
+		hmm_close(&hmm);
+	}
+}
+
+/* Fault messages come in the order of the faults, and one thread takes several at a time. */
+static void a_fault_that_nobody_waits_for_any_more_moves_nothing(void **state)
+{
+	uint32_t kept;
+
+	(void)state;
+	for (kept = 0; kept < 2; kept++) {
+		struct hmm hmm = hmm_open((struct hmm_wish){
+			.faults = DEVMAP_HMM_FAULTS_ALL,
+			.fault_threads = 1,
+			.nr_pages = 4,
+			.flags = DEVMAP_HMM_RANGE_KEEP_COPIES,
+		});
+		struct blocking_call first, second, writer;
+		uint32_t before = kept ? STATE_KEPT : STATE_DEVICE;
+
+		write_pages(&hmm, 0, 4, 1);
+		send_out(&hmm, 0, 4);
+		bring_in(&hmm, 0, 1);
+		hmm.memory->stay_in_read = true;
+		blocking_call_start(&first, touch_page_2, &hmm);
+		await_copy(hmm.memory);
+		blocking_call_start(&second, touch_page_1, &hmm);
+		assert_true(blocking_call_waits(&second));
+		blocking_call_start(&writer, write_word, &hmm);
+		assert_true(blocking_call_waits(&writer));
+		/* Taken together: the thread stays with the second. */
+		hmm.memory->stay_in_read = true;
+		let_copy_end(hmm.memory);
+		await_copy(hmm.memory);
+		/* The writer goes on without it, and then the page goes. */
+		devmap_put_page(lease(&hmm, 0, 1, true));
+		assert_ok(blocking_call_join(&writer));
+		send_out(&hmm, 0, 1);
+		if (kept)
+			bring_in(&hmm, 0, 1);
+		assert_int_equal(state_of(&hmm, 0), before);
+		let_copy_end(hmm.memory);
+		assert_int_equal(blocking_call_join(&first), 3);
+		assert_int_equal(blocking_call_join(&second), 2);
+		/* The fault after it is served, so it was looked at. */
+		assert_int_equal(load_word(&hmm, 3, 0), known_word(3, 1, 0));
+		assert_int_equal(state_of(&hmm, 0), before);
+		assert_int_equal(range_stats(hmm.range).faults_write, 0);
+		assert_int_equal(range_stats(hmm.range).faults_served_already, 1);
+		assert_int_equal(hmm.memory->faults, 3);
+		assert_int_equal(load_word(&hmm, 0, 3), 77);
 		hmm_close(&hmm);
 	}
 }
@@ -792,6 +848,7 @@ int main(void)
 		contract(a_lease_waits_for_a_page_that_is_copied_out),
 		contract(a_fault_waits_for_a_page_that_is_copied_back),
 		contract(several_threads_serve_several_faults),
+		contract(a_fault_that_nobody_waits_for_any_more_moves_nothing),
 		contract(a_page_that_cannot_be_had_raises_sigbus_until_a_lease_brings_it_back),
 		contract(who_does_not_catch_it_dies_of_sigbus),
 		contract(poisoned_memory_of_the_callers_is_whole_after_removal),
