@@ -230,7 +230,7 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
         devmap_page* page = pageCount == 1 && _takesPagesAsTheyAre ? NativeMethods.devmap_pagemap_get_page_fast(Pointer, (ulong)firstPage) : null;
         if (page == null)
             return LeaseSlow(firstPage, pageCount);
-        PageLease lease = PageLease.Create(this, page, 1, (byte*)Address + (firstPage * PageSize), PageSize, isWritable: true);
+        PageLease lease = PageLease.Allocate(this).BeginUntracked(page, (byte*)Address + (firstPage * PageSize), PageSize, isWritable: true);
         GC.KeepAlive(this);
         return lease;
     }

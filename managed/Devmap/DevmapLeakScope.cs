@@ -34,13 +34,16 @@ public sealed class DevmapLeakScope : IDisposable
 
     private DevmapLeakScope(DevmapLeakScope? outer) => _outer = outer;
 
+    /// <summary>Whether a scope is open anywhere.</summary>
+    internal static bool IsAnyOpen => Volatile.Read(ref s_open) != 0;
+
     /// <summary>The innermost open scope of this flow.</summary>
     internal static DevmapLeakScope? Current
     {
         get
         {
             // Each lease asks while anything is followed.
-            if (Volatile.Read(ref s_open) == 0)
+            if (!IsAnyOpen)
                 return null;
             DevmapLeakScope? scope = s_current.Value;
             while (scope is { _ended: true })

@@ -124,7 +124,7 @@ public sealed unsafe partial class FarMemory
             : null;
         if (page == null)
             return LeaseSlow(lease, offset, length, write);
-        lease = lease.Begin(page, 1, _address + offset, length, write);
+        lease = lease.BeginUntracked(page, _address + offset, length, write);
         GC.KeepAlive(Map);
         return lease;
     }

@@ -182,12 +182,29 @@ public sealed unsafe class PageLease : MemoryManager<byte>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal PageLease Begin(devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
     {
+        Set(pages, pageCount, address, length, isWritable);
+        return TrackKey.IsEnabled ? Follow() : this;
+    }
+
+    /// <summary>
+    /// As <see cref="Begin"/>, of a page that was taken by what takes none that is followed; so only a scope is to be asked, and not
+    /// the page's count, which was written this moment.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal PageLease BeginUntracked(devmap_page* page, byte* address, int length, bool isWritable)
+    {
+        Set(page, 1, address, length, isWritable);
+        return DevmapLeakScope.IsAnyOpen ? Follow() : this;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Set(devmap_page* pages, int pageCount, byte* address, int length, bool isWritable)
+    {
         _pages = pages;
         _pageCount = pageCount;
         _address = address;
         _length = length;
         _isWritable = isWritable;
-        return TrackKey.IsEnabled ? Follow() : this;
     }
 
     /// <summary>Follows the lease if that is asked for. Where there is no memory for it, it is as any other.</summary>

@@ -246,7 +246,7 @@ static inline bool is_tracked(int32_t refcount)
 /* With more it is tracked no more. From there to T + 2^27 is room for those who are on their way. */
 #define TRACKED_USERS_MAX (1 << 26)
 
-/* How a page is to be followed: a record that is filled before the page's count tells others of it. */
+/* A record that is kept for a reference before it is taken, so that one that is to be followed has room. */
 struct track_ticket {
 	uint32_t record;
 };

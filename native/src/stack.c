@@ -104,15 +104,20 @@ static _Unwind_Reason_Code unwind_frame(struct _Unwind_Context *context, void *a
 	return _URC_NO_REASON;
 }
 
+/* Every other frame into one of two products, so that neither waits for the other. */
 static uint64_t hash_of(const void *const *frames, uint32_t n)
 {
-	uint64_t hash = n;
+	const uint64_t factor = UINT64_C(0x9E3779B97F4A7C15);
+	uint64_t even = n, odd = factor;
 
-	for (uint32_t i = 0; i < n; i++) {
-		hash = (hash ^ (uintptr_t)frames[i]) * UINT64_C(0x9E3779B97F4A7C15);
-		hash ^= hash >> 32;
+	for (uint32_t i = 0; i + 1 < n; i += 2) {
+		even = (even ^ (uintptr_t)frames[i]) * factor;
+		odd = (odd ^ (uintptr_t)frames[i + 1]) * factor;
 	}
-	return hash;
+	if (n % 2)
+		even = (even ^ (uintptr_t)frames[n - 1]) * factor;
+	even ^= odd >> 32 | odd << 32;
+	return even ^ even >> 32;
 }
 
 static uint32_t find(uint64_t hash, const void *const *frames, uint32_t n)

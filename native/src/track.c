@@ -195,6 +195,11 @@ static struct reference_record *reference_record(uint32_t number)
 	return (struct reference_record *)(get(references.records) + number * sizeof(struct reference_record));
 }
 
+static uint32_t page_number(const struct page_record *record)
+{
+	return (uint32_t)(((const char *)record - get(pages.records)) / (ptrdiff_t)sizeof(*record));
+}
+
 /* A record's first field. */
 static _Atomic(uint32_t) *link_of(const struct pool *pool, uint32_t number)
 {
@@ -360,46 +365,42 @@ void track_unreserve(struct track_ticket *ticket)
 void track_get(struct map *map, devmap_page *page, uint32_t nr_refs, bool activated, const void *frame,
 	       struct track_ticket *ticket)
 {
-	struct track_ticket reserved;
+	uint32_t stack = stack_note(frame, may_unwind(map)), number;
+	struct stripe *stripe = stripe_of(page);
+	uint64_t now = (uint64_t)os_now();
 	struct reference_record *reference;
 	struct page_record *record;
-	struct stripe *stripe = stripe_of(page);
 	uint64_t name[NAME_WORDS];
 	pthread_mutex_t *lock;
 
-	if (!ticket) {
-		if (!track_reserve(&reserved))
-			return;
-		ticket = &reserved;
-	}
-	reference = reference_record(ticket->record);
 	name_of_thread(name);
-	for (size_t i = 0; i < NAME_WORDS; i++)
-		set(reference->thread_name[i], name[i]);
-	set(reference->owner, 0);
-	set(reference->taken_ns, (uint64_t)os_now());
-	set(reference->nr_refs, nr_refs);
-	set(reference->thread, thread_id());
-	set(reference->stack, stack_note(frame, may_unwind(map)));
-	set(reference->activated, activated);
-	set(reference->reported, false);
-
 	lock = stripe_lock(bucket_of(page));
 	record = page_find_or_add(map, page);
-	if (record) {
-		history_add(record, activated ? DEVMAP_PAGE_EVENT_ACTIVATED : DEVMAP_PAGE_EVENT_SHARED);
-		set(reference->page_record, (uint32_t)(((char *)record - get(pages.records)) / (ptrdiff_t)sizeof(*record)));
+	number = ticket ? ticket->record : pool_take(&references);
+	if (record && number) {
+		reference = reference_record(number);
+		for (size_t i = 0; i < NAME_WORDS; i++)
+			set(reference->thread_name[i], name[i]);
+		set(reference->owner, 0);
+		set(reference->taken_ns, now);
+		set(reference->nr_refs, nr_refs);
+		set(reference->thread, thread_id());
+		set(reference->stack, stack);
+		set(reference->activated, activated);
+		set(reference->reported, false);
+		set(reference->page_record, page_number(record));
 		set(reference->next, get(record->references));
 		/* Release: who sees the id, without the lock, sees what came before. */
 		atomic_store_explicit(&reference->id, next_id_locked(stripe), memory_order_release);
-		set(record->references, ticket->record);
+		set(record->references, number);
 		set(stripe->nr_references, get(stripe->nr_references) + 1);
+		history_add(record, activated ? DEVMAP_PAGE_EVENT_ACTIVATED : DEVMAP_PAGE_EVENT_SHARED);
+	} else {
+		if (number)
+			pool_give(&references, number);
+		stat_add(STAT_references_untracked, 1);
 	}
 	pthread_mutex_unlock(lock);
-	if (!record) {
-		stat_add(STAT_references_untracked, 1);
-		track_unreserve(ticket);
-	}
 }
 
 /* The link to the reference that a drop ends: the owner's, else this thread's latest, else the oldest; NULL for none. */
