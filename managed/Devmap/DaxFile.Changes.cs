@@ -134,19 +134,37 @@ public sealed unsafe partial class DaxFile
             DiagnosticEvents.LayoutBreakStop(layoutBreak, result);
     }
 
-    /// <summary>Tries at once, and gives the wait a thread of its own if there is something to wait for.</summary>
+    /// <summary>
+    /// Tries at once, and gives the wait a thread of its own if there is something to wait for. Where pages are in use it is not
+    /// tried first: that would be a layout break that timed out, and the wait another one.
+    /// </summary>
     private Task RunAsync(Change change, string what, long offset, long length, TimeSpan timeout, CancellationToken token)
     {
         if (token.IsCancellationRequested)
             return Task.FromCanceled(token);
         LayoutBreak? told = Began(what, offset, length);
-        int result = Execute(change, TimeSpan.Zero, token);
+        int result = timeout != TimeSpan.Zero && IsInUse(offset, length) ? -NativeError.ETIMEDOUT : Execute(change, TimeSpan.Zero, token);
         if (result == -NativeError.ETIMEDOUT && timeout != TimeSpan.Zero)
             return FinishAsync(change, told, what, offset, length, timeout, token);
         Ended(told, result);
         if (result == -NativeError.ECANCELED)
             return Task.FromCanceled(token);
         return result == 0 ? Task.CompletedTask : Task.FromException(ErrorOf(result, what, offset, length, token));
+    }
+
+    /// <summary>Whether a page of a range is in use now; of a range that is none, false.</summary>
+    private unsafe bool IsInUse(long offset, long length)
+    {
+        long first = offset / Map.PageSize;
+        long end = (offset + length + Map.PageSize - 1) / Map.PageSize;
+        ulong busy = 0;
+
+        // In a callback of the file's own, to wait is refused, not put off.
+        int result = length > 0 && offset >= 0 && end <= Map.PageCount && !NativeMethods.devmap_pagemap_in_callback(Map.Pointer)
+            ? NativeMethods.devmap_pagemap_busy_pages(Map.Pointer, (ulong)first, (ulong)(end - first), null, 0, &busy)
+            : 0;
+        GC.KeepAlive(Map);
+        return result == 0 && busy > 0;
     }
 
     private int Execute(Change change, TimeSpan timeout, CancellationToken token)

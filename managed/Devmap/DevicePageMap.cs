@@ -254,8 +254,8 @@ public sealed unsafe partial class DevicePageMap : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// How much is noted of this map's pages, in place of <see cref="DevmapDiagnostics.Level"/>; null for that one. A page in use is
-    /// followed from when it is next taken while idle.
+    /// Which of this map's pages are followed, in place of <see cref="DevmapDiagnostics.Level"/>; null for that one. A page in use is
+    /// followed from when it is next taken while idle. Callbacks are timed, and misuse is told, as the process's level says.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">No level.</exception>
     /// <exception cref="ObjectDisposedException">The map is disposed.</exception>

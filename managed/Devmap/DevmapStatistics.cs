@@ -23,6 +23,7 @@ public sealed record DevmapStatistics
         RefusedMarked = (long)stats.refused_marked;
         TeardownTimeouts = (long)stats.teardown_timeouts;
         LayoutBreakTimeouts = (long)stats.layout_break_timeouts;
+        Saturations = (long)stats.saturations;
         LayoutBreakCancels = (long)stats.layout_break_cancels;
         OverflowFaults = (long)stats.faults_overflow;
         UnderflowFaults = (long)stats.faults_underflow;
@@ -68,11 +69,17 @@ public sealed record DevmapStatistics
     /// <summary>Disposals that found pages in use until their timeout; <see cref="DevicePageMap.DisposeAsync"/> asks once first, which counts.</summary>
     public long TeardownTimeouts { get; init; }
 
-    /// <summary>Truncations and holes that found pages in use until their timeout; the asynchronous methods ask once first, which counts.</summary>
+    /// <summary>
+    /// Truncations and holes that found pages in use until their timeout. Of an asynchronous one whose pages are taken just as it
+    /// begins, the try that it begins with counts as one that timed out.
+    /// </summary>
     public long LayoutBreakTimeouts { get; init; }
 
     /// <summary>Truncations and holes that were cancelled.</summary>
     public long LayoutBreakCancels { get; init; }
+
+    /// <summary>Pages whose count is saturated, for a fault: they are never idle again.</summary>
+    public long Saturations { get; init; }
 
     /// <summary>Faults of kind <see cref="DevmapFaultKind.Overflow"/>.</summary>
     public long OverflowFaults { get; init; }

@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Devmap.Interop;
 using Devmap.Native;
+using Devmap.Telemetry;
 
 namespace Devmap;
 
@@ -150,6 +151,8 @@ public sealed unsafe partial class FarMemory
         GC.KeepAlive(Map);
         if (result == 0)
             lease = lease.Begin(page, (int)pageCount, _address + offset, length, write);
+        else
+            DiagnosticEvents.PageRefused(Map, firstPage, pageCount, result);
         return result;
     }
 

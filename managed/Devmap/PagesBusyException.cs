@@ -89,8 +89,10 @@ public sealed class PagesBusyException : TimeoutException
             text.AppendLine().Append(holder.Describe(MaxFrames, indent: "  "));
         if (holders.Length > MaxNamed)
             text.AppendLine().Append(CultureInfo.InvariantCulture, $"  and {holders.Length - MaxNamed} more holders");
-        if (holders.Length > 0 || pages.Count == 0)
+        if (pages.All(page => page.Holders.Count > 0))
             return;
+        if (holders.Length > 0)
+            text.AppendLine().Append("  Who holds the other pages is not known.");
         text.Append(map.FollowsAll
             ? " They were taken before their references were followed."
             : $" Set {nameof(DevmapDiagnostics)}.{nameof(DevmapDiagnostics.Level)} to {nameof(DiagnosticLevel.Full)} (or {nameof(DiagnosticLevel.Sampled)}: one activation in {NativeMethods.DEVMAP_SAMPLE_PERIOD}) to learn who holds them.");

@@ -32,6 +32,11 @@ static const enum stat_counter counters[DEVMAP_FAULT_KINDS] = {
 	[DEVMAP_FAULT_LEAK_HELD] = STAT_leaks_held,
 };
 
+void fault_after_fork(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}
+
 void devmap_set_fault_handler(devmap_fault_handler handler, void *data)
 {
 	pthread_mutex_lock(&lock);

@@ -219,7 +219,8 @@ static void *serve_device_faults(void *context)
 	for (;;) {
 		/*
 		 * Before the faults are taken. The kernel takes a fault from its list, under its lock, when the page comes: so
-		 * a move after that one is after this load, and has a higher number.
+		 * a move after that one is after this load, and has a higher number. (A thread that finds the page there as
+		 * it is about to wait leaves the list by itself, maybe after the move: then a page comes for nobody.)
 		 */
 		uint64_t move = atomic_load_explicit(&nr_moves, memory_order_acquire);
 		int n = os_faults_take(&device->source, faults, capacity);

@@ -53,8 +53,8 @@ struct devmap_hmm_devmem {
 };
 
 /*
- * How many times a page of a range was sent to its device, or came back as one that may not be written without a fault:
- * what a fault asks for may be of before that. devmap_page.reserved[1], under PAGE_LOCKED, is the page's latest time.
+ * How many times a page of a range was sent to its device: what a fault asks for may be of before that.
+ * devmap_page.reserved[1], under PAGE_LOCKED, is the page's latest time.
  */
 extern _Atomic(uint64_t) nr_moves __attribute__((visibility("hidden")));
 

@@ -56,7 +56,7 @@ static void set_flags(devmap_page *page, uint32_t set, uint32_t clear)
 
 _Atomic(uint64_t) nr_moves;
 
-/* The page is locked, and loses PRESENT or DIRTY. */
+/* The page is locked, and loses PRESENT and DIRTY: whoever went on because of them needs them no more. */
 static void note_move(devmap_page *page)
 {
 	page->reserved[1] = atomic_fetch_add_explicit(&nr_moves, 1, memory_order_relaxed) + 1;
@@ -372,7 +372,6 @@ static void in_finish(devmap_hmm_range *range, struct moving *in, bool keep)
 
 	set_flags(page, PAGE_PRESENT | (keep ? 0 : PAGE_DIRTY), 0);
 	if (keep) {
-		note_move(page);
 		range_count(range, COUNT_copies, 1);
 	} else {
 		page->zone_device_data = 0;

@@ -297,6 +297,7 @@ void gate_end_hold(void);
 
 /* In a child of fork(2), whose other threads may have held its lock and are gone. */
 void gate_after_fork(void);
+void fault_after_fork(void);
 
 /* Fills in what the snapshot has of the gate: of one moment. */
 void gate_capture(devmap_snapshot *snapshot);

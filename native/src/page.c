@@ -27,20 +27,22 @@ static bool is_saturated(int32_t refcount)
 /*
  * From here on the page is nobody's: puts and gets come back here and leave it saturated, and no driver is called.
  * Racing drops may move the word a little before this store or after it; 2^29 of them would be needed to leave the
- * range.
+ * range. @old is the count that the caller found: of callers that found it whole at once each counts the page.
  */
-static void saturate(devmap_page *page)
+static void saturate(devmap_page *page, int32_t old)
 {
 	struct map *map = map_of(devmap_page_pagemap(page));
 
 	atomic_store_explicit(&page->refcount, REFCOUNT_SATURATED, memory_order_relaxed);
+	if (!is_saturated(old))
+		stat_add(STAT_saturations, 1);
 	if (track_enabled() && map)
 		track_event(map, page, DEVMAP_PAGE_EVENT_SATURATED);
 }
 
 static int overflow(devmap_page *page, int32_t refcount)
 {
-	saturate(page);
+	saturate(page, refcount);
 	if (refcount > 0)
 		fault_report(
 			DEVMAP_FAULT_OVERFLOW, page, refcount, "too many references; the page is saturated and leaks");
@@ -199,12 +201,17 @@ enum {
 /* The callbacks that run on this thread, innermost first. A batch's frame has no page, and the batch as data. */
 static _Thread_local devmap_idle_frame *innermost __attribute__((tls_model("initial-exec")));
 
-bool map_in_callback(const struct map *map)
+bool devmap_pagemap_in_callback(const devmap_pagemap *pgmap)
 {
 	for (const devmap_idle_frame *frame = innermost; frame; frame = frame->outer)
-		if (frame->pgmap == &map->public)
+		if (frame->pgmap == pgmap)
 			return true;
 	return false;
+}
+
+bool map_in_callback(const struct map *map)
+{
+	return devmap_pagemap_in_callback(&map->public);
 }
 
 /* ---- activation ------------------------------------------------------------------------------------------------- */
@@ -520,7 +527,7 @@ static bool activate_taken(struct map *map, devmap_page *page, uint32_t nr_refs)
 		map_exit(map, shard, 1);
 	}
 	/* The raised count may have let others take the page since, so it cannot be lowered again. */
-	saturate(page);
+	saturate(page, 0);
 	fault_report(DEVMAP_FAULT_ACTIVATION, page, (int32_t)nr_refs + 1,
 		     "get_page on an idle page whose map takes no new users; the page is saturated and leaks");
 	return false;
@@ -546,7 +553,7 @@ void devmap_get_page_slow(devmap_page *page, int32_t old, uint32_t nr_refs)
 	if (old == 0 && page_is_ordinary(page))
 		return;
 	if (old == 0 || old == -1 || is_tracked(old)) {
-		saturate(page);
+		saturate(page, old);
 		fault_report(DEVMAP_FAULT_USE_AFTER_FREE, page, old + 1,
 			"a reference taken on a page that was freed, or frozen, or whose map is torn down or never handed it "
 			"out");
@@ -746,7 +753,7 @@ static __attribute__((noinline)) void put_below_idle(devmap_page *page, int32_t 
 		ordinary_free(page);
 		return;
 	}
-	saturate(page);
+	saturate(page, old);
 	if (!is_saturated(old))
 		fault_report(DEVMAP_FAULT_UNDERFLOW, page, (is_tracked(old) ? users_of(old) : old) - nr + 1,
 			ordinary ? "a reference dropped that nobody held, or after the page was freed; it is saturated "

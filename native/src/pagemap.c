@@ -221,8 +221,13 @@ static uint64_t busy_collect(struct map *map, uint64_t first, uint64_t n, devmap
 	uint64_t end = first + n, found = 0;
 
 	for (uint64_t i = map_next_busy(map, first, end); i < end; i = map_next_busy(map, i + 1, end)) {
+		int32_t count = devmap_page_count(&map->public.pages[i]);
+
+		/* Frozen since it was seen in use. */
+		if (count == 0)
+			continue;
 		if (found < capacity)
-			busy[found] = (devmap_busy_page){.index = i, .count = devmap_page_count(&map->public.pages[i])};
+			busy[found] = (devmap_busy_page){.index = i, .count = count};
 		found++;
 	}
 	return found;
@@ -607,28 +612,46 @@ static void report_leak(struct map *map, uint64_t nr_busy, uint64_t first_busy)
 	fault_tell(&fault);
 }
 
-static void report_blocked(struct map *map, int64_t refs)
+/* @in_callback: a page whose callback has not returned, or NULL where that is not known. */
+static void report_blocked(struct map *map, int64_t refs, devmap_page *in_callback)
 {
 	char message[160];
 	devmap_fault fault = {.kind = DEVMAP_FAULT_BLOCKED_TEARDOWN, .pgmap = &map->public, .message = message};
 
-	(void)snprintf(message, sizeof(message),
-		       "the map's teardown ended busy with no page in use, but %lld references: callbacks that did not return, "
-		       "or references on the map itself", (long long)refs);
+	if (in_callback) {
+		fault.page = in_callback;
+		fault.index = map_index(map, in_callback);
+		fault.count = devmap_page_count(in_callback);
+		(void)snprintf(message, sizeof(message),
+			       "the map's teardown ended busy as the callback of this page, which is idle, has not returned");
+	} else {
+		(void)snprintf(message, sizeof(message),
+			       "the map's teardown ended busy with no page in use, but %lld references: callbacks that did not "
+			       "return, or references on the map itself", (long long)refs);
+	}
 	fault_tell(&fault);
 }
 
 /* A teardown that was given time has expired, and is still this thread's, so that the map stays while it is told of. */
 static void report_expiry(struct map *map, int64_t refs)
 {
-	uint64_t first = map->public.first_page;
-	devmap_busy_page busy;
-	uint64_t nr_busy = busy_collect(map, first, map->public.nr_pages - first, &busy, 1);
+	uint64_t end = map->public.nr_pages, nr_held = 0, first_held = end, in_callback = end;
 
-	if (nr_busy > 0)
-		report_leak(map, nr_busy, busy.index);
+	for (uint64_t i = map_next_busy(map, map->public.first_page, end); i < end; i = map_next_busy(map, i + 1, end)) {
+		int32_t count = devmap_page_count(&map->public.pages[i]);
+
+		/* A page that can be claimed is busy until its callback has returned, when nobody has it any more. */
+		if (count == 1 && in_callback == end)
+			in_callback = i;
+		if (count != 0 && count != 1 && nr_held++ == 0)
+			first_held = i;
+	}
+	if (nr_held > 0)
+		report_leak(map, nr_held, first_held);
+	else if (in_callback < end)
+		report_blocked(map, refs, &map->public.pages[in_callback]);
 	else if (refs > 0 || atomic_load(&map->claim) == CLAIM_RELEASING)
-		report_blocked(map, refs);
+		report_blocked(map, refs, NULL);
 }
 
 /* The wait ended early. */

@@ -40,20 +40,19 @@ static void after_fork(void)
 {
 	uint32_t shard = this_shard_plus_one - 1;
 
-	atomic_store(&owned, shard < NR_OWNED_SHARDS ? UINT64_C(1) << shard : 0);
+	if (shards_are_owned)
+		atomic_store(&owned, shard < NR_OWNED_SHARDS ? UINT64_C(1) << shard : 0);
 	gate_after_fork();
+	fault_after_fork();
 	track_after_fork();
 }
 
 static void set_up(void)
 {
 	/* Without the barrier, or a way to learn of threads' ends and of forks, no shard is ever owned. */
-	if (os_membarrier_register() != 0 || pthread_key_create(&thread_end, give_back) != 0)
+	if (pthread_atfork(NULL, NULL, after_fork) != 0 || os_membarrier_register() != 0 ||
+	    pthread_key_create(&thread_end, give_back) != 0)
 		return;
-	if (pthread_atfork(NULL, NULL, after_fork) != 0) {
-		(void)pthread_key_delete(thread_end);
-		return;
-	}
 	shards_are_owned = true;
 	atomic_store(&owned, 0);
 }

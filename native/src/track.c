@@ -395,12 +395,13 @@ void track_get(struct map *map, devmap_page *page, uint32_t nr_refs, bool activa
 		set(record->references, number);
 		set(stripe->nr_references, get(stripe->nr_references) + 1);
 		history_add(record, activated ? DEVMAP_PAGE_EVENT_ACTIVATED : DEVMAP_PAGE_EVENT_SHARED);
-	} else {
-		if (number)
-			pool_give(&references, number);
-		stat_add(STAT_references_untracked, 1);
 	}
 	pthread_mutex_unlock(lock);
+	if (record && number)
+		return;
+	if (number)
+		pool_give(&references, number);
+	stat_add(STAT_references_untracked, 1);
 }
 
 /* The link to the reference that a drop ends: the owner's, else this thread's latest, else the oldest; NULL for none. */

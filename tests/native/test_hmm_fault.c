@@ -290,7 +290,7 @@ static void a_fault_that_nobody_waits_for_any_more_moves_nothing(void **state)
 		assert_int_equal(load_word(&hmm, 3, 0), known_word(3, 1, 0));
 		assert_int_equal(state_of(&hmm, 0), before);
 		assert_int_equal(range_stats(hmm.range).faults_write, 0);
-		assert_int_equal(range_stats(hmm.range).faults_served_already, 1);
+		assert_true(range_stats(hmm.range).faults_served_already >= 1);
 		assert_int_equal(hmm.memory->faults, 3);
 		assert_int_equal(load_word(&hmm, 0, 3), 77);
 		hmm_close(&hmm);

@@ -82,8 +82,10 @@ static void move_pages(struct stress *stress, struct rng *rng)
 	uint32_t first = rng_below(rng, NR_STRESSED), n = 1 + rng_below(rng, NR_STRESSED - first), i;
 	struct device_memory *memory = stress->hmm.memory;
 	int32_t results[NR_STRESSED];
+	devmap_busy_page busy[NR_STRESSED];
 	uint8_t states[NR_STRESSED];
 	devmap_hmm_migration sum;
+	uint64_t nr_busy = 0;
 	int result;
 
 	if (stress->flaky && rng_below(rng, 4) == 0)
@@ -103,6 +105,10 @@ static void move_pages(struct stress *stress, struct rng *rng)
 	}
 	if (rng_below(rng, 8) == 0)
 		check(devmap_hmm_range_snapshot(stress->hmm.range, 0, NR_STRESSED, states) == 0);
+	/* In use is a page that somebody holds, not one that is on its way. */
+	check(devmap_pagemap_busy_pages(devmap_hmm_range_pagemap(stress->hmm.range), 0, NR_STRESSED, busy, NR_STRESSED, &nr_busy) == 0);
+	for (i = 0; i < nr_busy; i++)
+		check(busy[i].count >= 1);
 	perturb(rng);
 }
 

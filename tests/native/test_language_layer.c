@@ -71,6 +71,7 @@ static void page_free_that_looks(devmap_page *page, void *data)
 
 	check(devmap_page_in_callback(page));
 	check(!devmap_page_in_callback(page + 1));
+	check(devmap_pagemap_in_callback(devmap_page_pagemap(page)));
 	atomic_fetch_add(calls, 1);
 }
 
@@ -81,6 +82,8 @@ static void pages_free_that_looks(devmap_page *const *pages, uint32_t nr_pages, 
 	for (uint32_t i = 0; i < nr_pages; i++)
 		check(devmap_page_in_callback(pages[i]));
 	check(!devmap_page_in_callback(pages[nr_pages - 1] + 1));
+	check(devmap_pagemap_in_callback(devmap_page_pagemap(pages[0])));
+	check(!devmap_pagemap_in_callback(NULL));
 	atomic_fetch_add(calls, nr_pages);
 }
 
@@ -98,6 +101,8 @@ static void a_callback_is_known_by_its_pages(void **state)
 	devmap_put_pages(pages + 1, 3);
 	assert_int_equal(atomic_load(&calls), 4);
 	assert_false(devmap_page_in_callback(pages));
+	assert_false(devmap_pagemap_in_callback(map));
+	assert_false(devmap_pagemap_in_callback(NULL));
 	destroy_map(map);
 }
 

@@ -269,17 +269,23 @@ static void faults_are_counted_by_kind(void **state)
 	before = stats_now();
 	set_refcount(page, INT32_MAX);
 	devmap_get_page(page);
-	assert_only_moved(&before, MOVED(faults_overflow, 1));
+	assert_only_moved(&before, MOVED(faults_overflow, 1), MOVED(saturations, 1));
 	before = stats_now();
 	set_refcount(page, 1);
 	devmap_put_page_refs(page, 2);
-	assert_only_moved(&before, MOVED(faults_underflow, 1));
+	assert_only_moved(&before, MOVED(faults_underflow, 1), MOVED(saturations, 1));
 	before = stats_now();
 	devmap_get_page(freed);
-	assert_only_moved(&before, MOVED(faults_use_after_free, 1));
+	assert_only_moved(&before, MOVED(faults_use_after_free, 1), MOVED(saturations, 1));
 	before = stats_now();
 	(void)devmap_report_fault(DEVMAP_FAULT_DRIVER, page, NULL);
 	assert_only_moved(&before, MOVED(faults_driver, 1));
+
+	/* A page that is saturated already is one still. */
+	before = stats_now();
+	devmap_put_page_refs(page, 2);
+	devmap_get_page(freed);
+	assert_int_equal(stats_now().saturations, before.saturations);
 
 	set_refcount(page, 1);
 	assert_int_equal(take_faults(DEVMAP_FAULT_OVERFLOW), 1);

@@ -503,6 +503,16 @@ static void a_page_is_busy_while_its_callback_runs_under_a_claim(void **state)
 	assert_int_equal(busy.nr_references, 0);
 	assert_int_equal(named.index, 2);
 	assert_int_equal(named.count, 1);
+	/* Not pages that somebody holds. */
+	devmap_set_fault_handler(hear, NULL);
+	heard = (devmap_fault){0};
+	assert_error(devmap_memunmap_pages(map, MILLISECOND, NULL, NULL), EBUSY);
+	assert_int_equal(heard.kind, DEVMAP_FAULT_BLOCKED_TEARDOWN);
+	assert_ptr_equal(heard.pgmap, map);
+	assert_ptr_equal(heard.page, &map->pages[2]);
+	assert_int_equal(heard.index, 2);
+	assert_int_equal(heard.count, 1);
+	assert_non_null(strstr(heard_message, "callback of this page"));
 	let_callback_leave(&driver);
 	assert_ok(blocking_call_join(&put));
 	destroy_map(map);

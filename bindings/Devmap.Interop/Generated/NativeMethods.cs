@@ -734,6 +734,9 @@ public partial struct devmap_stats
     [NativeTypeName("uint64_t")]
     public ulong references_untracked;
 
+    [NativeTypeName("uint64_t")]
+    public ulong saturations;
+
     public devmap_stats_gauge pagemaps;
 
     public devmap_stats_gauge ordinary_pages;
@@ -1130,6 +1133,11 @@ public static unsafe partial class NativeMethods
     [return: NativeTypeName("_Bool")]
     [SuppressGCTransition]
     public static extern bool devmap_page_in_callback([NativeTypeName("const devmap_page *")] devmap_page* page);
+
+    [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("_Bool")]
+    [SuppressGCTransition]
+    public static extern bool devmap_pagemap_in_callback([NativeTypeName("const devmap_pagemap *")] devmap_pagemap* pgmap);
 
     [DllImport("devmap", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void devmap_page_idle_end(devmap_idle_frame* frame);

@@ -139,8 +139,7 @@ internal sealed class DevmapMeter
     {
         UpDown("devmap.page.count", "{page}", "Pages of maps.", CountPages);
         Count("devmap.page.activations", "{activation}", "Pages that went from idle to in use.", static reading => One(reading.Stats.activations));
-        Count("devmap.page.saturations", "{page}", "Faults that saturate a count, after which the page is never idle again.", static reading =>
-            One(reading.Stats.faults_overflow + reading.Stats.faults_underflow + reading.Stats.faults_activation));
+        Count("devmap.page.saturations", "{page}", "Pages whose count is saturated, for a fault: they are never idle again.", static reading => One(reading.Stats.saturations));
         Count("devmap.page.refusals", "{refusal}", "References on pages that were refused.", static reading =>
         [
             Of(reading.Stats.refused_dying, MeterNames.RefusalReason, "teardown"),

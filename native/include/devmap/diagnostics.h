@@ -26,7 +26,7 @@ extern "C" {
 	X(teardown_timeouts, "teardowns that ended busy")                                                         \
 	X(layout_break_timeouts, "layout breaks that ended in a timeout")                                         \
 	X(layout_break_cancels, "layout breaks that were cancelled")                                              \
-	X(faults_overflow, "counts that saturated")                                                               \
+	X(faults_overflow, "references taken beyond what a count can tell")                                       \
 	X(faults_underflow, "references dropped that nobody held")                                                \
 	X(faults_use_after_free, "references taken on a freed page")                                     \
 	X(faults_activation, "idle pages taken by devmap_get_page() on a map that refused it")                    \
@@ -38,7 +38,8 @@ extern "C" {
 	X(leaks_teardown, "teardowns that waited, and ended with pages in use")                                   \
 	X(leaks_ops, "holds of the gate never given back, as a language layer reported them")                     \
 	X(leaks_held, "references held for longer than the limit")                                                \
-	X(references_untracked, "references that should have been tracked, but the table was full")
+	X(references_untracked, "references that should have been tracked, but the table was full")               \
+	X(saturations, "pages whose count is saturated, for one of the faults above: they are never idle again")
 
 /** The gauges, each X(name, what it counts): total since the start, current, and the highest current. */
 #define DEVMAP_STATS_GAUGES(X)                                                                                    \
@@ -88,7 +89,7 @@ typedef enum devmap_fault_kind {
 	DEVMAP_FAULT_OVERFLOW = 0,
 	/** A reference dropped that nobody held: the page is saturated, and leaks. */
 	DEVMAP_FAULT_UNDERFLOW = 1,
-	/** A reference taken on an ordinary page after its last put, or on a page that no map handed out. */
+	/** A reference taken on an ordinary page after its last put, or on a page that no map handed out; it is saturated. */
 	DEVMAP_FAULT_USE_AFTER_FREE = 2,
 	/** devmap_get_page() on an idle page of a map that is being torn down, or whose layout is being broken. */
 	DEVMAP_FAULT_ACTIVATION = 3,
@@ -96,7 +97,10 @@ typedef enum devmap_fault_kind {
 	DEVMAP_FAULT_DRIVER = 4,
 	/** A driver's callback took longer than devmap_set_callback_limit(); see there which are timed. */
 	DEVMAP_FAULT_SLOW_CALLBACK = 5,
-	/** A teardown that waited ended busy with no page out: a callback did not return, or a map reference is held. */
+	/**
+	 * A teardown that waited ended busy with no page out: a callback did not return, or a map reference is held. The page
+	 * is the one whose callback runs, if the map can be claimed; else NULL.
+	 */
 	DEVMAP_FAULT_BLOCKED_TEARDOWN = 6,
 	/** A disposed owner of references was used; reported by a language layer. */
 	DEVMAP_FAULT_USE_AFTER_DISPOSE = 7,

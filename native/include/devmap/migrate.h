@@ -247,7 +247,10 @@ typedef struct devmap_hmm_range_stats {
 	uint64_t faults_hole;
 	uint64_t faults_device;
 	uint64_t faults_write;
-	/** Faults that another one had served by the time they were looked at. */
+	/**
+	 * Faults that another one, or a lease, had served by the time they were looked at, or whose page had been sent away since;
+	 * then who still wants it meets a new fault, which is counted too.
+	 */
 	uint64_t faults_served_already;
 	/** Faults whose driver failed. */
 	uint64_t faults_failed;

@@ -332,6 +332,12 @@ DEVMAP_API bool devmap_page_idle_begin(devmap_page *page, devmap_idle_frame *fra
 /** @return whether a callback that was given @p page runs on this thread. Does not block. */
 DEVMAP_API bool devmap_page_in_callback(const devmap_page *page);
 
+/**
+ * @return whether a callback of any of the map's pages runs on this thread, which must not wait for the map then (-EDEADLK);
+ * false for NULL. Does not block.
+ */
+DEVMAP_API bool devmap_pagemap_in_callback(const devmap_pagemap *pgmap);
+
 /** Closes what devmap_page_idle_begin() opened. May wake waiters; the page and the map may be gone on return. */
 DEVMAP_API void devmap_page_idle_end(devmap_idle_frame *frame);
 

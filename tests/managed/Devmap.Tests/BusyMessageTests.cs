@@ -90,6 +90,24 @@ public sealed class BusyMessageTests : IDisposable
         Assert.EndsWith("  and 4 more holders", busy.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Where_some_pages_holders_are_known_it_says_which_level_to_raise_for_the_others()
+    {
+        using PageLease before = _file.Lease(0, 1);
+        PagesBusyException tooLate, unknown;
+        using (new LevelSetting(DiagnosticLevel.Full))
+        {
+            using PageLease known = _file.Lease(2 * Page, 1);
+            tooLate = Assert.Throws<PagesBusyException>(() => Wait("SetLength"));
+            DevmapDiagnostics.Level = DiagnosticLevel.Counters;
+            unknown = Assert.Throws<PagesBusyException>(() => Wait("SetLength"));
+        }
+
+        Assert.Contains("  page 2: a lease on thread ", unknown.Message, StringComparison.Ordinal);
+        Assert.EndsWith($"  Who holds the other pages is not known. {Hint}", unknown.Message, StringComparison.Ordinal);
+        Assert.EndsWith("  Who holds the other pages is not known. They were taken before their references were followed.", tooLate.Message, StringComparison.Ordinal);
+    }
+
     private void Wait(string wait)
     {
         switch (wait)

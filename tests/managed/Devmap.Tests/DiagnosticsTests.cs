@@ -82,6 +82,20 @@ public sealed class DiagnosticsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_layout_break_that_waits_in_the_background_is_one()
+    {
+        using DaxFile file = DaxFile.Open(_directory.KnownFile(8192), new() { Access = FileAccess.ReadWrite });
+        PageLease lease = file.Lease(4096, 1);
+        Task truncation = file.SetLengthAsync(4096, Timeout.InfiniteTimeSpan);
+        Assert.False(truncation.IsCompleted);
+        lease.Dispose();
+        await truncation;
+
+        Assert.Equal(0, Now.LayoutBreakTimeouts - _before.LayoutBreakTimeouts);
+        Assert.Equal(1, Now.LayoutBreaks.Total - _before.LayoutBreaks.Total);
+    }
+
+    [Fact]
     public void What_is_there_is_counted_while_it_is_there()
     {
         using (CreateMap(new CountingDriver()))

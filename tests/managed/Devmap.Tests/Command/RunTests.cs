@@ -41,7 +41,8 @@ public sealed partial class RunTests : IDisposable
 
         Assert.True(report.IsSuccess);
         Assert.False(report.IsInterrupted);
-        Assert.InRange(report.Duration, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
+        // A timer may be a little early.
+        Assert.InRange(report.Duration, TimeSpan.FromSeconds(0.9), TimeSpan.FromMinutes(1));
         Assert.All([report.Managed, report.Native], counts =>
         {
             Assert.True(counts.Leases > 0);

@@ -37,6 +37,7 @@ public sealed partial class BindingEntryPointTests
         "devmap_page_index",
         "devmap_pagemap_get_level",
         "devmap_pagemap_get_page_fast",
+        "devmap_pagemap_in_callback",
         "devmap_pagemap_ops_count",
         "devmap_stack_read",
         "devmap_version",

@@ -107,6 +107,7 @@ public sealed class MeterTests : IDisposable
         map.Lease(1).Dispose();
         map.Lease(2).Dispose();
         NativeReferences.Put(map[1]);
+        NativeReferences.Put(map[1]);
         IReadOnlyDictionary<string, double> after = _meter.Collect();
 
         Assert.Equal(2, after["devmap.faults{devmap.fault.kind=driver}"] - before["devmap.faults{devmap.fault.kind=driver}"]);
