@@ -37,7 +37,10 @@ public readonly record struct FarMemoryStatistics
     /// <summary>Faults served by a first write to a page whose copy in the store was kept.</summary>
     public long WriteFaults { get; }
 
-    /// <summary>Faults that another one had served by the time they were looked at.</summary>
+    /// <summary>
+    /// Faults that another one, or a lease, had served by the time they were looked at, or whose page had gone to the store since:
+    /// then who still wants it meets a new one.
+    /// </summary>
     public long FaultsServedAlready { get; }
 
     /// <summary>Faults that the store failed; each is one of the <see cref="DeviceFaults"/>.</summary>

@@ -39,7 +39,10 @@ public sealed record PageHolder
     /// </summary>
     public string? Stack { get; init; }
 
-    /// <summary>Whether it is a lease; else native code took them.</summary>
+    /// <summary>
+    /// Whether it is a lease that is followed; else native code took them, or a lease did after the level was lowered, on a page that
+    /// stays followed until it is idle.
+    /// </summary>
     public bool IsLease { get; init; }
 
     /// <summary>Whether it is these that made the page go from idle to in use.</summary>

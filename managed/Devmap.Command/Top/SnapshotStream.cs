@@ -22,6 +22,9 @@ internal sealed class SnapshotStream : IAsyncDisposable
     /// <summary>How long a process that may be stopped is asked to end the session.</summary>
     private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(3);
 
+    /// <summary>How long a process may take from closing its files to its end.</summary>
+    private static readonly TimeSpan s_end = TimeSpan.FromSeconds(2);
+
     private readonly int _processId;
     private readonly EventPipeSession _session;
     private readonly SnapshotAssembler _assembler = new();
@@ -109,11 +112,14 @@ internal sealed class SnapshotStream : IAsyncDisposable
         }
         catch (Exception exception)
         {
-            // A process that is killed leaves half an event. While it runs, the stream is at fault.
-            bool hasEnded = exception is IOException or ObjectDisposedException || !TargetProcess.IsRunning(_processId);
+            // A process that is killed leaves half an event. If it goes on, the stream is at fault.
+            bool hasEnded = exception is IOException or ObjectDisposedException || HasEnded();
             _snapshots.Writer.TryComplete(hasEnded ? null : Unreadable(exception));
         }
     }
+
+    /// <summary>Whether the process has ended, or does now: one that is killed closes its files before it is listed as ended.</summary>
+    private bool HasEnded() => SpinWait.SpinUntil(() => !TargetProcess.IsRunning(_processId), s_end);
 
     private void OnEvent(EventPipeEventSource source, TraceEvent part)
     {
