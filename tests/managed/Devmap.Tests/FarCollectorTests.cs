@@ -15,7 +15,7 @@ namespace Devmap.Tests;
 [Collection(FarCollectorCollection.Name)]
 public sealed unsafe partial class FarCollectorTests
 {
-    /// <summary>Environment variable with how long to try, in seconds; 120 unless set.</summary>
+    /// <summary>Environment variable with how long to try, in seconds; 60 unless set.</summary>
     private const string SecondsVariable = "DEVMAP_GC_TEST_SECONDS";
 
     private const int Pages = 512;
@@ -192,7 +192,7 @@ public sealed unsafe partial class FarCollectorTests
     }
 
     private static double Seconds() =>
-        Environment.GetEnvironmentVariable(SecondsVariable) is { Length: > 0 } seconds ? double.Parse(seconds, CultureInfo.InvariantCulture) : 120;
+        Environment.GetEnvironmentVariable(SecondsVariable) is { Length: > 0 } seconds ? double.Parse(seconds, CultureInfo.InvariantCulture) : 60;
 
     private sealed class Worker
     {
