@@ -15,7 +15,7 @@ internal static class FarContracts
         Resident(report),
         .. Memory(report),
         new("every thread lasted", report.Errors.Count == 0, report.Errors.Count == 0 ? "no errors" : string.Join("; ", report.Errors)),
-        new("no faults", report.After.Faults == report.Before.Faults && report.Faults.Count == 0, FaultDetail(report)),
+        new("no faults", FaultLog.Between(report.Before, report.After) == 0 && report.Faults.Count == 0, FaultDetail(report)),
         Closing(report),
     ];
 
@@ -61,7 +61,7 @@ internal static class FarContracts
 
     private static string FaultDetail(FarReport report)
     {
-        string count = Invariant($"{report.After.Faults - report.Before.Faults} faults");
+        string count = Invariant($"{FaultLog.Between(report.Before, report.After)} faults");
         return report.Faults.Count == 0 ? count : $"{count}: {string.Join("; ", report.Faults.Take(3))}";
     }
 

@@ -12,7 +12,7 @@ internal static class RunContracts
         Callbacks(report),
         Activations(report),
         Gate(report),
-        new("no faults", report.After.Faults == report.Before.Faults && report.Faults.Count == 0, FaultDetail(report)),
+        new("no faults", FaultLog.Between(report.Before, report.After) == 0 && report.Faults.Count == 0, FaultDetail(report)),
         new("every lease came back", report.LeasesLeft is null, report.LeasesLeft ?? "none left"),
         Gauges(report),
         new("a truncation that gave up changed nothing", report.HalfDone == 0, Invariant($"{report.HalfDone} of {report.GivenUp} did")),
@@ -72,7 +72,7 @@ internal static class RunContracts
 
     private static string FaultDetail(RunReport report)
     {
-        string count = Invariant($"{report.After.Faults - report.Before.Faults} faults");
+        string count = Invariant($"{FaultLog.Between(report.Before, report.After)} faults");
         return report.Faults.Count == 0 ? count : $"{count}: {string.Join("; ", report.Faults.Take(3))}";
     }
 

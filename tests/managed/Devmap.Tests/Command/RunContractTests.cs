@@ -35,6 +35,15 @@ public sealed class RunContractTests : IAsyncLifetime
     public Task DisposeAsync() => Task.CompletedTask;
 
     [Fact]
+    public void A_slow_callback_breaks_none()
+    {
+        RunReport report = _report with { After = _report.After with { SlowCallbackFaults = _report.After.SlowCallbackFaults + 1 } };
+
+        Assert.NotEqual(report.Before.Faults, report.After.Faults);
+        Assert.True(report.IsSuccess);
+    }
+
+    [Fact]
     public void A_run_keeps_them_all()
     {
         Assert.True(_report.IsSuccess);
