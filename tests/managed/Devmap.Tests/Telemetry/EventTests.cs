@@ -165,6 +165,20 @@ public sealed class EventTests : IDisposable
     }
 
     [Fact]
+    public void Pages_of_far_memory_that_is_being_disposed_are_refused_and_told()
+    {
+        using FarMemory memory = FarMemory.Create(4 * 4096, new() { DisposeTimeout = TimeSpan.Zero });
+        using var log = new EventLog(keywords: 32);
+        using (memory.Lease(0, 1))
+        {
+            Assert.Throws<PagesBusyException>(memory.Dispose);
+            Assert.Throws<ObjectDisposedException>(() => memory.Lease(4096, 2 * 4096));
+        }
+
+        Assert.Equal([$"PageRefused: {memory.Map} | 1 | 2 | teardown"], log.Texts);
+    }
+
+    [Fact]
     public async Task Pages_of_a_file_that_is_being_truncated_are_refused_and_told()
     {
         using DaxFile file = DaxFile.Open(_directory.KnownFile(8192), new() { Access = FileAccess.ReadWrite });
